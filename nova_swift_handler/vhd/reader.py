@@ -1,0 +1,181 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Read a VHD from a stream that cannot seek, checking all of it on the way."""
+
+from __future__ import annotations
+
+from typing import Any, Iterator, List, NamedTuple, Optional
+
+from nova_swift_handler import exceptions
+from nova_swift_handler.vhd import bitmap as sector_bitmap
+from nova_swift_handler.vhd import constants
+from nova_swift_handler.vhd.bat import Bat
+from nova_swift_handler.vhd.footer import Footer
+from nova_swift_handler.vhd.header import Header
+
+_SKIP = 1024 * 1024
+
+
+class Block(NamedTuple):
+    """A block as it stands in the file.
+
+    :ivar number: which block of the disk it is.
+    :ivar bitmap: its sector bitmap, without padding beyond the last whole sector.
+    :ivar data: ``block_size`` bytes; what absent sectors hold means nothing.
+    """
+
+    number: int
+    bitmap: bytes
+    data: bytearray
+
+    def normalised(self) -> bytearray:
+        """Return the data with absent sectors zeroed (in place)."""
+        if not sector_bitmap.is_full(self.bitmap, len(self.data) // constants.SECTOR):
+            sector_bitmap.blank_absent(self.bitmap, self.data)
+        return self.data
+
+
+def read_exactly(stream: Any, size: int, what: str) -> bytearray:
+    """Read *size* bytes from *stream*, which has ``readinto`` or ``read``.
+
+    :raises VhdTruncated: the stream ended before; *what* names the part in the message.
+    """
+    data = bytearray(size)
+    view = memoryview(data)
+    done = 0
+    readinto = getattr(stream, "readinto", None)
+    while done < size:
+        if readinto is not None:
+            count = readinto(view[done:])
+        else:
+            piece = stream.read(size - done)
+            count = len(piece)
+            view[done:done + count] = piece
+        if not count:
+            raise exceptions.VhdTruncated(
+                "the VHD ends inside %s: %d of %d bytes are there" % (what, done, size))
+        done += count
+    return data
+
+
+class StreamReader:
+    """Reads a dynamic or differencing VHD front to back.
+
+    The constructor reads footer copy, header and BAT, and checks that they can be believed; then
+    :meth:`blocks` may be called once.
+
+    :param stream: object with ``readinto(buffer)`` or ``read(n)``.
+    :param length: bytes of the whole VHD where known; every BAT entry must lie within it.
+    :raises VhdError: it is no VHD that can be read so; fixed disks have no block list.
+
+    :ivar order: numbers of the blocks the file holds, in the order they lie in it.
+    :ivar end: bytes from the start of the file to the end of the last block.
+    """
+
+    def __init__(self, stream: Any, length: Optional[int] = None) -> None:
+        self._stream = stream
+        self._length = length
+        self._position = 0
+        self._head = bytes(self._read(constants.FOOTER_SIZE, "its first footer"))
+        self.footer = Footer.parse(self._head)
+        if self.footer.disk_type == constants.TYPE_FIXED:
+            raise exceptions.VhdError(
+                "the VHD is of fixed size and cannot be read as a stream of blocks; convert it "
+                "to a dynamic one")
+        self._skip_to(self.footer.data_offset, "its header")
+        self.header = Header.parse(bytes(self._read(constants.HEADER_SIZE, "its header")))
+        self._check_sizes()
+        self._skip_to(self.header.table_offset, "its BAT")
+        table = self._read(self.header.table_size, "its BAT")
+        self.bat = Bat.parse(bytes(table), self.header.entries)
+        self.order: List[int] = self.bat.physical_order()
+        self._stride = self.header.bitmap_size + self.header.block_size
+        self._check_table()
+        self.end = self._position if not self.order else (
+            self.bat[self.order[-1]] * constants.SECTOR + self._stride)
+
+    @property
+    def differencing(self) -> bool:
+        """Whether the VHD says what differs from a parent rather than a whole disk."""
+        return self.footer.disk_type == constants.TYPE_DIFFERENCING
+
+    def blocks(self) -> Iterator[Block]:
+        """Yield each block in the order of :attr:`order`, then check the last footer.
+
+        :raises VhdTruncated: the stream ends before the last footer does.
+        :raises VhdError: the last footer is not the first one's equal, or bytes follow it.
+        """
+        for number in self.order:
+            self._skip_to(self.bat[number] * constants.SECTOR, "block %d" % number)
+            what = "block %d" % number
+            bitmap = bytes(self._read(self.header.bitmap_size, what))
+            yield Block(number, bitmap, self._read(self.header.block_size, what))
+        self._check_end()
+
+    def _check_sizes(self) -> None:
+        needed = -(-self.footer.virtual_size // self.header.block_size)
+        if self.header.entries < needed:
+            raise exceptions.VhdError(
+                "the VHD's BAT has %d entries; its disk of %d bytes needs %d"
+                % (self.header.entries, self.footer.virtual_size, needed))
+
+    def _check_table(self) -> None:
+        blocks = -(-self.footer.virtual_size // self.header.block_size)
+        before = self._position
+        for number in self.order:
+            start = self.bat[number] * constants.SECTOR
+            if number >= blocks:
+                raise exceptions.VhdError(
+                    "the VHD's BAT places block %d, but its disk of %d bytes ends with block %d"
+                    % (number, self.footer.virtual_size, blocks - 1))
+            if start < before:
+                raise exceptions.VhdError(
+                    "the VHD's BAT places block %d at byte %d, inside what lies before it"
+                    % (number, start))
+            before = start + self._stride
+            if self._length is not None and before > self._length - constants.FOOTER_SIZE:
+                raise exceptions.VhdError(
+                    "the VHD's BAT places block %d at byte %d, beyond the file's end at %d"
+                    % (number, start, self._length))
+
+    def _check_end(self) -> None:
+        # tapdisk leaves room behind the last block; the footer is the file's last sector.
+        last = b""
+        while True:
+            piece = self._stream.read(_SKIP)
+            if not piece:
+                break
+            self._position += len(piece)
+            last = (last + bytes(piece))[-constants.FOOTER_SIZE:]
+        if self._length is not None and self._position != self._length:
+            raise exceptions.VhdTruncated(
+                "the VHD has %d bytes where %d were announced" % (self._position, self._length))
+        if Footer.parse(last) != self.footer:
+            raise exceptions.VhdError(
+                "the VHD's last footer differs from its first: it was changed while it was read, "
+                "or is damaged")
+
+    def _read(self, size: int, what: str) -> bytearray:
+        data = read_exactly(self._stream, size, what)
+        self._position += size
+        return data
+
+    def _skip_to(self, offset: int, what: str) -> None:
+        if offset < self._position:
+            raise exceptions.VhdError(
+                "the VHD has %s at byte %d, in front of what must come before it" % (what, offset))
+        if self._length is not None and offset > self._length:
+            raise exceptions.VhdError(
+                "the VHD has %s at byte %d, beyond its end at %d" % (what, offset, self._length))
+        while self._position < offset:
+            self._read(min(_SKIP, offset - self._position), what)
