@@ -1,0 +1,64 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Names of containers and objects."""
+
+from __future__ import annotations
+
+import dataclasses
+
+DISK_VIEW = "disk.vhd"
+POINT = "point.json"
+
+
+@dataclasses.dataclass(frozen=True)
+class Containers:
+    """The containers of one installation.
+
+    :ivar prefix: what every container's name begins with.
+    """
+
+    prefix: str
+
+    @property
+    def index(self) -> str:
+        """One small object an image, saying where its point lies."""
+        return self.prefix + "-index"
+
+    @property
+    def images(self) -> str:
+        """What Glance reads: one object an image that is registered by location."""
+        return self.prefix + "-images"
+
+    @property
+    def templates(self) -> str:
+        """Templates, with ``<name>.properties`` beside them."""
+        return self.prefix + "-templates"
+
+    @property
+    def isos(self) -> str:
+        """ISO images, with ``<name>.properties`` beside them."""
+        return self.prefix + "-isos"
+
+    def volume(self, volume_id: str) -> str:
+        """Everything of one volume."""
+        return "%s-volume-%s" % (self.prefix, volume_id)
+
+
+def of_point(image_id: str, part: str) -> str:
+    """Return the object name of a *part* of the point of image *image_id*."""
+    return "points/%s/%s" % (image_id, part)
+
+
+def segment(upload_id: str, serial: int) -> str:
+    """Return the object name of a segment; never used twice, since *upload_id* is not."""
+    return "data/%s/%06d" % (upload_id, serial)

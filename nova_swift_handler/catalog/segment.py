@@ -1,0 +1,122 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Segments: objects that hold blocks as they stand in a VHD, and say themselves which.
+
+A segment is *count* times (512-byte bitmap of ones, 2 MiB of data), in ascending order of the
+blocks' numbers, and then a trailer::
+
+    count x  ( block number u32, SHA-256 of the 2 MiB 32 bytes )
+    magic "SVHDSEG0" | version u32 | count u32 | block size u32 | reserved u32
+    virtual size u64 | upload id 16 bytes | volume id 64 bytes, zero padded
+    SHA-256 of all the trailer before it, 32 bytes
+
+The fixed part is the segment's last 144 bytes, so one ranged GET finds it.  Numbers are
+big-endian.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import struct
+from typing import List, Tuple
+import uuid
+
+from nova_swift_handler import exceptions
+from nova_swift_handler.vhd import constants
+
+STRIDE = constants.BITMAP_SIZE + constants.BLOCK_SIZE
+"""Bytes from the start of one block in a segment to the next."""
+
+VERSION = 0
+_MAGIC = b"SVHDSEG0"
+_ENTRY = struct.Struct(">I32s")
+_FIXED = struct.Struct(">8sIIIIQ16s64s")
+TAIL_SIZE = _FIXED.size + 32
+
+
+@dataclasses.dataclass(frozen=True)
+class Segment:
+    """A stored segment, as points name it.
+
+    :ivar container: where it lies.
+    :ivar name: the object's name.
+    :ivar etag: MD5 of its bytes, as Swift acknowledged it.
+    :ivar size: bytes, trailer included.
+    :ivar blocks: number of blocks in it.
+    """
+
+    container: str
+    name: str
+    etag: str
+    size: int
+    blocks: int
+
+    @property
+    def path(self) -> str:
+        """The segment as manifests name it."""
+        return "/%s/%s" % (self.container, self.name)
+
+
+@dataclasses.dataclass(frozen=True)
+class Trailer:
+    """What a segment says of itself.
+
+    :ivar entries: (block number, SHA-256 of its data) in the order they lie in the segment.
+    """
+
+    volume_id: str
+    upload_id: uuid.UUID
+    virtual_size: int
+    entries: List[Tuple[int, bytes]]
+
+    def pack(self) -> bytes:
+        """Return the trailer's bytes."""
+        volume = self.volume_id.encode("utf-8")
+        if len(volume) > 64:
+            raise exceptions.PointInvalid("the volume id %r is longer than 64 bytes"
+                                          % self.volume_id)
+        data = b"".join(_ENTRY.pack(*entry) for entry in self.entries) + _FIXED.pack(
+            _MAGIC, VERSION, len(self.entries), constants.BLOCK_SIZE, 0, self.virtual_size,
+            self.upload_id.bytes, volume)
+        return data + hashlib.sha256(data).digest()
+
+    @classmethod
+    def count(cls, tail: bytes) -> int:
+        """Return how many blocks a segment holds, from its last ``TAIL_SIZE`` bytes."""
+        magic, version, count, block_size, *_rest = _FIXED.unpack_from(
+            tail, len(tail) - TAIL_SIZE)
+        if magic != _MAGIC or version != VERSION or block_size != constants.BLOCK_SIZE:
+            raise exceptions.PointInvalid(
+                "this is no segment of format %d: magic %r, version %d, block size %d"
+                % (VERSION, magic, version, block_size))
+        return int(count)
+
+    @classmethod
+    def parse(cls, data: bytes) -> Trailer:
+        """Return the trailer at the end of *data*.
+
+        :raises PointInvalid: there is none, or it is damaged.
+        """
+        count = cls.count(data)
+        start = len(data) - TAIL_SIZE - count * _ENTRY.size
+        if start < 0:
+            raise exceptions.PointInvalid("the segment's trailer is cut")
+        body = data[start:-32]
+        if hashlib.sha256(body).digest() != data[-32:]:
+            raise exceptions.PointInvalid("the segment's trailer is damaged")
+        _magic, _version, _count, _block, _reserved, virtual_size, upload, volume = (
+            _FIXED.unpack_from(body, len(body) - _FIXED.size))
+        entries = [_ENTRY.unpack_from(body, i * _ENTRY.size) for i in range(count)]
+        return cls(volume.rstrip(b"\0").decode("utf-8"), uuid.UUID(bytes=upload), virtual_size,
+                   entries)

@@ -1,0 +1,249 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The verbs this package needs of a Swift account, each checking what came of it."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import sys
+from typing import Any, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Tuple
+
+import swiftclient.client as swift
+
+from nova_swift_handler import exceptions
+from nova_swift_handler.store.connection import Connection
+from nova_swift_handler.store.manifest import Entry
+
+_PIECE = 1024 * 1024
+_SMALL = 64 * 1024 * 1024
+"""Bytes of the largest object that :meth:`Account.get` takes into memory."""
+
+
+class Stored(NamedTuple):
+    """An object as Swift acknowledged it.
+
+    :ivar etag: MD5 of its bytes; of a static large object, of its segments' etags.
+    :ivar size: bytes.
+    """
+
+    etag: str
+    size: int
+
+
+class Account:
+    """A Swift account.
+
+    Every verb raises ``StoreError`` or one of its kin: ``ObjectMissing`` for what is not there,
+    ``StoreAuthFailed``, and ``StoreUnreachable`` when retries did not help.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self._conn = connection
+
+    @property
+    def url(self) -> str:
+        """The account's storage URL."""
+        return self._conn.url
+
+    def put_container(self, container: str, headers: Mapping[str, str]) -> None:
+        """Create *container*, or set *headers* on the one that is there."""
+        self._conn.repeat("creating container %s" % container, lambda **auth: swift.put_container(
+            container=container, headers=dict(headers), **auth))
+
+    def head_container(self, container: str) -> Dict[str, str]:
+        """Return the container's headers, names in lower case."""
+        return self._conn.repeat(
+            "looking up container %s" % container,
+            lambda **auth: swift.head_container(container=container, **auth))
+
+    def post_account(self, headers: Mapping[str, str]) -> None:
+        """Set *headers* on the account."""
+        self._conn.repeat("setting the account's metadata", lambda **auth: swift.post_account(
+            headers=dict(headers), **auth))
+
+    def put(self, container: str, name: str, data: bytes,
+            content_type: str = "application/octet-stream") -> Stored:
+        """Store *data* as one object."""
+        etag = _md5(data).hexdigest()
+        what = _what("PUT", container, name)
+        got = self._conn.repeat(what, lambda **auth: swift.put_object(
+            container=container, name=name, contents=data, etag=etag,
+            content_type=content_type, **auth))
+        if got != etag:
+            raise exceptions.StoreCorrupt("%s: Swift stored bytes of etag %s, sent were %s"
+                                          % (what, got, etag))
+        return Stored(etag, len(data))
+
+    def put_json(self, container: str, name: str, value: Any) -> Stored:
+        """Store *value* as JSON, keys sorted."""
+        data = json.dumps(value, sort_keys=True, indent=1).encode("utf-8")
+        return self.put(container, name, data, "application/json")
+
+    def put_stream(self, container: str, name: str, pieces: Iterable[Any]) -> Stored:
+        """Store the bytes of *pieces* as one object; their number need not be known.
+
+        Cannot be repeated, so is not.  Swift keeps nothing of a request that was cut.
+        """
+        digest, size = _md5(b""), 0
+
+        def counted() -> Iterator[Any]:
+            nonlocal size
+            for piece in pieces:
+                digest.update(piece)
+                size += len(piece)
+                yield piece
+
+        what = _what("PUT", container, name)
+        got = self._conn.once(what, lambda **auth: swift.put_object(
+            container=container, name=name, contents=counted(),
+            content_type="application/octet-stream", **auth))
+        if got != digest.hexdigest():
+            raise exceptions.StoreCorrupt("%s: Swift stored bytes of etag %s, sent were %s"
+                                          % (what, got, digest.hexdigest()))
+        return Stored(got, size)
+
+    def put_manifest(self, container: str, name: str, entries: List[Entry],
+                     content_type: str = "application/octet-stream") -> Stored:
+        """Store a static large object made of *entries*, and check that it is as long as they.
+
+        Swift looks each named object up before it accepts the manifest; ranges beyond an
+        object's end it cuts in silence, hence the check of the size.
+        """
+        body = json.dumps([entry.as_json() for entry in entries]).encode("utf-8")
+        what = _what("PUT of the manifest", container, name)
+        answer: Dict[str, Any] = {}
+        self._conn.repeat(what, lambda **auth: swift.put_object(
+            container=container, name=name, contents=body, content_type=content_type,
+            query_string="multipart-manifest=put", response_dict=answer, **auth))
+        stored = self.head(container, name)
+        size = sum(entry.length for entry in entries)
+        if stored.size != size:
+            raise exceptions.StoreCorrupt(
+                "%s: the stitched object has %d bytes where its parts have %d; this Swift may not "
+                "support ranges in static large objects" % (what, stored.size, size))
+        return stored
+
+    def head(self, container: str, name: str) -> Stored:
+        """Return etag and size of an object."""
+        headers = self.headers(container, name)
+        return Stored(headers["etag"].strip('"'), int(headers["content-length"]))
+
+    def headers(self, container: str, name: str) -> Dict[str, str]:
+        """Return an object's headers, names in lower case."""
+        return self._conn.repeat(
+            _what("HEAD", container, name),
+            lambda **auth: swift.head_object(container=container, name=name, **auth))
+
+    def get(self, container: str, name: str) -> bytes:
+        """Return a small object's bytes, checked against its etag.
+
+        :raises StoreCorrupt: it is not what was stored, or larger than 64 MiB.
+        """
+        what = _what("GET", container, name)
+
+        def fetch(**auth: Any) -> Tuple[Dict[str, str], bytes]:
+            headers, body = swift.get_object(container=container, name=name,
+                                             resp_chunk_size=_PIECE, **auth)
+            with contextlib.closing(body):
+                length = int(headers["content-length"])
+                if length > _SMALL:
+                    raise exceptions.StoreCorrupt(
+                        "%s: the object has %d bytes, far more than one of its kind" %
+                        (what, length))
+                data = b"".join(body)
+            if len(data) != length:
+                raise exceptions.StoreUnreachable(
+                    "%s was cut: %d of %d bytes came" % (what, len(data), length))
+            return headers, data
+
+        headers, data = self._conn.repeat(what, fetch)
+        if headers["etag"].strip('"') != _md5(data).hexdigest():
+            raise exceptions.StoreCorrupt("%s: the bytes do not match the etag" % what)
+        return data
+
+    def get_json(self, container: str, name: str) -> Any:
+        """Return the value of an object that holds JSON."""
+        try:
+            return json.loads(self.get(container, name).decode("utf-8"))
+        except ValueError as error:
+            raise exceptions.StoreCorrupt("%s: the object is no JSON: %s"
+                                          % (_what("GET", container, name), error)) from error
+
+    def read_into(self, container: str, name: str, offset: int, target: memoryview) -> None:
+        """Fill *target* with an object's bytes from *offset* on.
+
+        A GET that is cut ends like a complete one, so the bytes are counted.
+        """
+        what = _what("GET", container, name)
+        size = len(target)
+
+        def fetch(**auth: Any) -> None:
+            _headers, body = swift.get_object(
+                container=container, name=name, resp_chunk_size=_PIECE,
+                headers={"Range": "bytes=%d-%d" % (offset, offset + size - 1)}, **auth)
+            done = 0
+            with contextlib.closing(body):
+                for piece in body:
+                    if done + len(piece) > size:
+                        raise exceptions.StoreError(
+                            "%s: Swift sent more than the %d bytes asked for; does a proxy "
+                            "ignore ranges?" % (what, size))
+                    target[done:done + len(piece)] = piece
+                    done += len(piece)
+            if done != size:
+                raise exceptions.StoreUnreachable(
+                    "%s was cut: %d of %d bytes from %d came" % (what, done, size, offset))
+
+        self._conn.repeat(what, fetch)
+
+    @contextlib.contextmanager
+    def open(self, container: str, name: str) -> Iterator[Tuple[int, Iterator[bytes]]]:
+        """Give (size, pieces) of an object of any size; the caller counts the bytes."""
+        headers, body = self._conn.repeat(
+            _what("GET", container, name), lambda **auth: swift.get_object(
+                container=container, name=name, resp_chunk_size=_PIECE, **auth))
+        with contextlib.closing(body):
+            yield int(headers["content-length"]), body
+
+    def listing(self, container: str, prefix: str = "") -> Iterator[Dict[str, Any]]:
+        """Yield the rows of a container's listing, by name."""
+        marker = ""
+        while True:
+            _headers, rows = self._conn.repeat(
+                "listing container %s" % container,
+                lambda **auth: swift.get_container(
+                    container=container, prefix=prefix or None, marker=marker, **auth))
+            if not rows:
+                return
+            yield from rows
+            marker = rows[-1]["name"]
+
+    def delete(self, container: str, name: str) -> None:
+        """Remove an object, never the segments a manifest names; absent is done."""
+        with contextlib.suppress(exceptions.ObjectMissing):
+            self._conn.repeat(_what("DELETE", container, name), lambda **auth:
+                              swift.delete_object(container=container, name=name, **auth))
+
+
+def _md5(data: bytes) -> Any:
+    # Swift's etags are MD5, and nothing here relies on them against an attacker; hosts in FIPS
+    # mode want to be told so, which Python can be from 3.9 on.
+    if sys.version_info >= (3, 9):
+        return hashlib.md5(data, usedforsecurity=False)
+    return hashlib.md5(data)
+
+
+def _what(verb: str, container: str, name: Optional[str]) -> str:
+    return "%s of %s/%s" % (verb, container, name)

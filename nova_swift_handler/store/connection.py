@@ -1,0 +1,160 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Talk to Swift: tokens, one HTTP connection a thread, retries, and errors made ours."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import Any, Callable, Dict, Optional, TypeVar
+
+from keystoneauth1 import exceptions as ks_exceptions
+from keystoneauth1 import session as ks_session
+import requests
+import swiftclient.client
+import tenacity
+import urllib3
+
+from nova_swift_handler import exceptions
+
+LOG = logging.getLogger(__name__)
+T = TypeVar("T")
+
+_PASSING = frozenset((408, 429, 498, 500, 502, 503, 504, 507))
+"""Statuses that may be gone the next time; 498 is Swift's rate limit."""
+
+_BROKEN = (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError)
+
+
+class Connection:
+    """A service account's way into Swift, shared by threads.
+
+    :param session: keystoneauth session of the service account.
+    :param endpoint_filter: keystoneauth's ``region_name``, ``interface``, ``service_type``,
+        ``endpoint_override``.
+    :param verify: CA bundle's path, or whether to verify TLS at all.
+    :param timeout: seconds without a byte after which a request is given up.
+    :param attempts: how often a request that may be repeated is tried.
+    """
+
+    def __init__(self, session: ks_session.Session, endpoint_filter: Dict[str, Any], *,
+                 verify: Any = True, timeout: float = 60, attempts: int = 5) -> None:
+        self._session = session
+        self._filter = {"service_type": "object-store", **endpoint_filter}
+        self._verify = verify
+        self._timeout = timeout
+        self._attempts = attempts
+        self._local = threading.local()
+        self._url: Optional[str] = None
+        self._lock = threading.Lock()
+
+    @property
+    def url(self) -> str:
+        """The account's storage URL."""
+        with self._lock:
+            if self._url is None:
+                self._url = self._keystone(
+                    lambda: self._filter.get("endpoint_override")
+                    or self._session.get_endpoint(**self._filter))
+                if not self._url:
+                    raise exceptions.StoreError(
+                        "Keystone's catalogue has no object-store endpoint for this account; "
+                        "check region_name and valid_interfaces in [swift_vhd]")
+            return self._url
+
+    def once(self, what: str, request: Callable[..., T]) -> T:
+        """Make one request that cannot be repeated.
+
+        :param what: what is being done, for messages: a phrase like ``"PUT of a/b"``.
+        :param request: called with ``url``, ``token`` and ``http_conn`` as swiftclient's
+            functions take them.
+        :raises StoreError: as :func:`_translate` says.
+        """
+        try:
+            return request(url=self.url, token=self._token(), http_conn=self._http())
+        except swiftclient.ClientException as error:
+            if error.http_status == 401:
+                self._session.invalidate()
+            raise _translate(what, error) from error
+        except _BROKEN as error:
+            self._drop()
+            raise exceptions.StoreUnreachable(
+                "%s failed: the connection to Swift broke (%s)" % (what, error)) from error
+
+    def repeat(self, what: str, request: Callable[..., T]) -> T:
+        """Make a request, again after failures that may pass; for what is safe to repeat.
+
+        :raises StoreError: the last failure.
+        """
+        retrying = tenacity.Retrying(
+            stop=tenacity.stop_after_attempt(self._attempts),
+            wait=tenacity.wait_random_exponential(multiplier=0.2, max=10),
+            retry=tenacity.retry_if_exception(_may_pass),
+            before_sleep=lambda state: LOG.warning(
+                "%s; trying again", state.outcome.exception() if state.outcome else what),
+            reraise=True)
+        return retrying(self.once, what, request)
+
+    def _token(self) -> str:
+        return self._keystone(self._session.get_token)
+
+    def _keystone(self, call: Callable[[], T]) -> T:
+        try:
+            return call()
+        except (ks_exceptions.Unauthorized, ks_exceptions.Forbidden) as error:
+            raise exceptions.StoreAuthFailed(
+                "Keystone refused the service account (%s); check username, password and "
+                "project in [swift_vhd]" % error) from error
+        except ks_exceptions.ClientException as error:
+            raise exceptions.StoreUnreachable(
+                "Keystone gave no token for the service account (%s); check auth_url in "
+                "[swift_vhd] and that Keystone is up" % error) from error
+
+    def _http(self) -> Any:
+        conn = getattr(self._local, "conn", None)
+        if conn is None:
+            verify = self._verify
+            conn = self._local.conn = swiftclient.client.http_connection(
+                self.url, insecure=verify is False, timeout=self._timeout,
+                cacert=verify if isinstance(verify, str) else None)
+        return conn
+
+    def _drop(self) -> None:
+        conn, self._local.conn = getattr(self._local, "conn", None), None
+        if conn is not None:
+            conn[1].close()
+
+
+def _may_pass(error: BaseException) -> bool:
+    return getattr(error, "passing", False) or isinstance(error, exceptions.StoreUnreachable)
+
+
+def _translate(what: str, error: swiftclient.ClientException) -> exceptions.StoreError:
+    status = error.http_status
+    transaction = (error.http_response_headers or {}).get("x-trans-id", "none")
+    text = "%s failed: Swift answered %s %s (transaction %s)" % (
+        what, status, error.http_reason, transaction)
+    if status == 404:
+        return exceptions.ObjectMissing(text)
+    if status in (401, 403):
+        refused = exceptions.StoreAuthFailed(
+            text + "; check the service account's roles and the container's rights")
+        # A token may have been revoked while it was cached: one more try, with a new one.
+        refused.passing = status == 401  # type: ignore[attr-defined]
+        return refused
+    if status in _PASSING:
+        return exceptions.StoreUnreachable(text)
+    detail = (error.http_response_content or b"")[:300]
+    if isinstance(detail, bytes):
+        detail = detail.decode("utf-8", "replace")
+    return exceptions.StoreError("%s: %s" % (text, detail.strip()) if detail.strip() else text)
