@@ -1,0 +1,111 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""From oslo.config's CONF to the plain values that the rest of the package works with.
+
+Only the edge reads CONF: the handler, the plugin and the command line call these functions and
+pass on what they return.  Each raises ``ConfigError`` for an option that is missing or wrong,
+naming the option, its section and a line that would do.
+"""
+
+from __future__ import annotations
+
+import os
+from urllib import parse
+
+from oslo_config import cfg
+
+from nova_swift_handler import credentials as _credentials
+from nova_swift_handler import settings as _settings
+from nova_swift_handler.conf import account, base, nova, opts, problem
+from nova_swift_handler.xapi.settings import XapiSettings
+
+_MIB = 1024 ** 2
+_GIB = 1024 ** 3
+_STAGING_DIR = "/var/tmp"  # noqa: S108  (kept on disk; /tmp is often a small memory disk)
+
+
+def credentials(conf: cfg.ConfigOpts) -> _credentials.Credentials:
+    """Return the service account's credentials."""
+    opts.register(conf)
+    return account.load(conf)
+
+
+def store(conf: cfg.ConfigOpts) -> _settings.StoreSettings:
+    """Return where in Swift disks are kept."""
+    opts.register(conf)
+    own = _values(conf)
+    return _settings.StoreSettings(
+        container_prefix=own.container_prefix,
+        storage_policy=own.storage_policy or None,
+        segment_size=own.segment_size * _MIB,
+        reader_acl=own.glance_store_acl or None,
+    )
+
+
+def transfer(conf: cfg.ConfigOpts) -> _settings.TransferSettings:
+    """Return how disks are moved."""
+    opts.register(conf)
+    own = _values(conf)
+    staging_dir = own.staging_dir or os.environ.get("TMPDIR") or _STAGING_DIR
+    if not os.path.isdir(staging_dir):
+        raise problem.wrong(base.GROUP, "staging_dir", staging_dir, "there is no such directory",
+                            _STAGING_DIR)
+    return _settings.TransferSettings(
+        upload_threads=own.upload_threads,
+        download_threads=own.download_threads,
+        idle_timeout=float(own.transfer_idle_timeout),
+        timeout=float(own.transfer_timeout) or None,
+        staging_dir=staging_dir,
+        staging_limit=own.staging_limit * _GIB,
+    )
+
+
+def xapi(conf: cfg.ConfigOpts) -> XapiSettings:
+    """Return how the host's XAPI is reached: Nova's [xenserver] connection_* and ours."""
+    opts.register(conf)
+    own = _values(conf)
+    host = conf[nova.XENSERVER]
+    for name, example in (("connection_url", "https://192.0.2.10"),
+                          ("connection_username", "root"),
+                          ("connection_password", "the password of that user")):
+        if not host[name]:
+            raise problem.missing(nova.XENSERVER, name, example)
+    url = parse.urlsplit(host.connection_url)
+    if url.scheme not in ("http", "https") or not url.hostname:
+        raise problem.wrong(nova.XENSERVER, "connection_url", host.connection_url,
+                            "disks can be transferred over http and https only",
+                            "https://192.0.2.10")
+    if own.xapi_cafile and not os.path.isfile(own.xapi_cafile):
+        raise problem.wrong(base.GROUP, "xapi_cafile", own.xapi_cafile, "there is no such file",
+                            "/etc/ssl/certs/ca-certificates.crt")
+    return XapiSettings(
+        url=host.connection_url,
+        username=host.connection_username,
+        password=host.connection_password,
+        verify=own.xapi_verify,
+        cafile=own.xapi_cafile or None,
+        connect_timeout=float(own.xapi_connect_timeout),
+        read_timeout=float(own.xapi_read_timeout),
+        idle_timeout=float(own.transfer_idle_timeout),
+    )
+
+
+def _values(conf: cfg.ConfigOpts) -> cfg.ConfigOpts.GroupAttr:
+    """Return our section after checking every option that has a limited range of values."""
+    own = conf[base.GROUP]
+    for name in own:
+        try:
+            own[name]
+        except (cfg.ConfigFileValueError, ValueError) as exc:
+            raise problem.unreadable(base.GROUP, name, str(exc)) from exc
+    return own
