@@ -1,0 +1,186 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Make a complete point of segments that are already stored.
+
+The order of the writes is what keeps readers safe: regions, then the view, then ``point.json``,
+which makes the point complete, then the index, and last the object that Glance reads.  A crash
+anywhere leaves nothing that claims to be good and is not.
+"""
+
+from __future__ import annotations
+
+from concurrent import futures
+import dataclasses
+import functools
+import importlib.metadata
+import logging
+from typing import Any, Dict, Iterator, List, Optional, Tuple
+import uuid
+
+from nova_swift_handler import exceptions
+from nova_swift_handler.catalog import names
+from nova_swift_handler.catalog import region as regions
+from nova_swift_handler.catalog.blockmap import BlockMap
+from nova_swift_handler.catalog.point import Point
+from nova_swift_handler.catalog.point import RegionRef
+from nova_swift_handler.catalog.segment import Segment
+from nova_swift_handler.store.account import Account
+from nova_swift_handler.store.manifest import Entry
+from nova_swift_handler.vhd.layout import Layout
+
+LOG = logging.getLogger(__name__)
+
+VHD_CONTENT_TYPE = "application/x-vhd"
+_WORKERS = 4
+
+
+@dataclasses.dataclass(frozen=True)
+class Subject:
+    """What a point is to say about itself beside its bytes; see ``Point`` for the fields."""
+
+    image_id: str
+    kind: str
+    volume_id: str
+    project_id: str
+    image_created_at: str
+    origin: Dict[str, str]
+
+
+class Publisher:
+    """Publishes points of one container.
+
+    Every object written is remembered, so that :meth:`withdraw` can take it all back.
+    """
+
+    def __init__(self, account: Account, containers: names.Containers, container: str) -> None:
+        self._account = account
+        self._containers = containers
+        self._container = container
+        self._written: List[Tuple[str, str]] = []
+
+    def publish(self, subject: Subject, virtual_size: int, blocks: BlockMap,
+                stored: List[Segment]) -> Point:
+        """Publish a disk as the point of image *subject.image_id*, Glance's object included.
+
+        :param virtual_size: bytes of the disk.
+        :param blocks: where its blocks are; refers to *stored*.
+        :raises StoreError: Swift refused a write; call :meth:`withdraw`.
+        """
+        layout = Layout(virtual_size, blocks.order(), uuid.UUID(subject.image_id).bytes)
+        refs = self._put_regions(blocks, stored)
+        view = self._put_view(subject.image_id, layout, refs)
+        if view != layout.length:
+            raise exceptions.StoreCorrupt(
+                "the stitched disk.vhd of image %s has %d bytes, %d were expected"
+                % (subject.image_id, view, layout.length))
+        point = Point(
+            container=self._container, **dataclasses.asdict(subject), parent=None,
+            stored_at=self._now(), sequence=self._next_sequence(), virtual_size=virtual_size,
+            vhd_size=layout.length, blocks=sum(ref.blocks for ref in refs),
+            digest=blocks.digest(virtual_size), regions=refs, segments=stored, writer=writer())
+        self._put_json(self._container, names.of_point(point.image_id, names.POINT),
+                       point.as_json())
+        self.enter(point.image_id, subject.kind, names.of_point(point.image_id, names.DISK_VIEW),
+                   point.vhd_size)
+        return point
+
+    def enter(self, image_id: str, kind: str, view: str, size: int) -> None:
+        """Write the index's object, and the one that Glance reads, for a stored *view*.
+
+        Glance's object has one entry, the view's name: such an object is always removed when
+        Glance deletes the image, and never anything beneath it, Glance's user having no rights
+        there.  It names no etag, so the view may be stitched anew.
+        """
+        self._put_json(self._containers.index, image_id, {
+            "format": 0, "image_id": image_id, "kind": kind, "container": self._container,
+            "view": view})
+        entry = Entry(path="/%s/%s" % (self._container, view), size=size)
+        self._note(self._containers.images, image_id)
+        self._account.put_manifest(self._containers.images, image_id, [entry], VHD_CONTENT_TYPE)
+
+    def withdraw(self) -> None:
+        """Remove all that was written, newest first; what cannot be removed is logged."""
+        while self._written:
+            container, name = self._written.pop()
+            try:
+                self._account.delete(container, name)
+            except exceptions.StoreError as error:
+                LOG.warning("After a failed upload %s/%s is left over and takes space: %s",
+                            container, name, error)
+
+    def _put_regions(self, blocks: BlockMap, stored: List[Segment]) -> List[RegionRef]:
+        count = -(-len(blocks) // regions.BLOCKS)
+        put = functools.partial(self._put_region, blocks, stored)
+        with futures.ThreadPoolExecutor(_WORKERS) as pool:
+            return [ref for ref in pool.map(put, range(count)) if ref is not None]
+
+    def _put_region(self, blocks: BlockMap, stored: List[Segment],
+                    index: int) -> Optional[RegionRef]:
+        region = regions.Region.cut(index, blocks, stored)
+        if not region.places:
+            return None
+        table = region.table()
+        name = regions.name(index, table)
+        self._note(self._container, name + ".table")
+        self._account.put(self._container, name + ".table", table)
+        parts: List[Dict[str, Any]] = []
+        for serial, entries in enumerate(region.manifests()):
+            part = "%s.%d" % (name, serial)
+            self._note(self._container, part)
+            put = self._account.put_manifest(self._container, part, entries)
+            parts.append({"name": part, "etag": put.etag, "size": put.size})
+        return RegionRef(index, name + ".table", parts, len(region.places))
+
+    def _put_view(self, image_id: str, layout: Layout, refs: List[RegionRef]) -> int:
+        head = names.of_point(image_id, "head")
+        self._note(self._container, head)
+        put = self._account.put(self._container, head, layout.head)
+        view = names.of_point(image_id, names.DISK_VIEW)
+        self._note(self._container, view)
+        entries = [Entry("/%s/%s" % (self._container, head), put.etag, put.size)]
+        entries += [Entry("/%s/%s" % (self._container, part["name"]), part["etag"], part["size"])
+                    for ref in refs for part in ref.parts]
+        entries.append(Entry(data=layout.footer))
+        return self._account.put_manifest(self._container, view, entries, VHD_CONTENT_TYPE).size
+
+    def _put_json(self, container: str, name: str, value: Any) -> None:
+        self._note(container, name)
+        self._account.put_json(container, name, value)
+
+    def _note(self, container: str, name: str) -> None:
+        # Before the write: an answer may be lost although the object is there.
+        self._written.append((container, name))
+
+    def _now(self) -> str:
+        return self._account.head_container(self._container)["date"]
+
+    def _next_sequence(self) -> int:
+        return 1 + max((point.sequence for point in points(self._account, self._container)),
+                       default=0)
+
+
+def points(account: Account, container: str) -> Iterator[Point]:
+    """Yield the complete points of *container*."""
+    for row in account.listing(container, "points/"):
+        if row["name"].endswith("/" + names.POINT):
+            yield Point.parse(account.get_json(container, row["name"]))
+
+
+def writer() -> str:
+    """Return this program's name and version."""
+    try:
+        return "nova_swift_handler " + importlib.metadata.version("nova_swift_handler")
+    except importlib.metadata.PackageNotFoundError:
+        return "nova_swift_handler"
+
+

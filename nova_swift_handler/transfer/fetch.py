@@ -1,0 +1,100 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Read a point's blocks, ranges of several segments at a time, in the disk's order."""
+
+from __future__ import annotations
+
+import collections
+from concurrent import futures
+import hashlib
+import logging
+from typing import Callable, Deque, Iterator, List, NamedTuple
+
+from nova_swift_handler import exceptions
+from nova_swift_handler.catalog import segment as segments
+from nova_swift_handler.catalog.blockmap import BlockMap
+from nova_swift_handler.catalog.blockmap import Place
+from nova_swift_handler.catalog.segment import Segment
+from nova_swift_handler.store.account import Account
+from nova_swift_handler.vhd import constants
+
+LOG = logging.getLogger(__name__)
+
+RUN = 8
+"""Most blocks that one request reads."""
+
+
+class Fetched(NamedTuple):
+    """A block, its bytes proven to be those that were stored."""
+
+    number: int
+    data: memoryview
+
+
+def runs(blocks: BlockMap) -> Iterator[List[Place]]:
+    """Yield, ascending, groups of blocks that one ranged request can read."""
+    group: List[Place] = []
+    for place in blocks.places():
+        if group and (len(group) == RUN or place.segment != group[-1].segment
+                      or place.slot != group[-1].slot + 1):
+            yield group
+            group = []
+        group.append(place)
+    if group:
+        yield group
+
+
+def fetch(account: Account, blocks: BlockMap, stored: List[Segment], threads: int,
+          stopped: Callable[[], bool] = lambda: False) -> Iterator[Fetched]:
+    """Yield all blocks that are not zero, ascending, each checked against its SHA-256.
+
+    Memory: at most ``threads + 1`` runs of 16 MiB.
+
+    :raises StoreCorrupt: a block is not what was stored, and is not when read again either.
+    :raises StoreError: Swift did not deliver.
+    """
+    waiting: Deque[futures.Future[List[Fetched]]] = collections.deque()
+    with futures.ThreadPoolExecutor(threads) as pool:
+        try:
+            for group in runs(blocks):
+                if stopped():
+                    return
+                waiting.append(pool.submit(_read, account, stored[group[0].segment], group))
+                if len(waiting) > threads:
+                    yield from waiting.popleft().result()
+            while waiting:
+                yield from waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+def _read(account: Account, segment: Segment, group: List[Place]) -> List[Fetched]:
+    for last_try in (False, True):
+        data = memoryview(bytearray(len(group) * segments.STRIDE))
+        account.read_into(segment.container, segment.name, group[0].offset, data)
+        result = []
+        for number, place in enumerate(group):
+            start = number * segments.STRIDE + constants.BITMAP_SIZE
+            block = data[start:start + constants.BLOCK_SIZE]
+            if hashlib.sha256(block).digest() != place.digest:
+                message = ("block %d, at byte %d of segment %s, is not what was stored: its "
+                           "SHA-256 differs" % (place.block, place.offset, segment.path))
+                if last_try:
+                    raise exceptions.StoreCorrupt(message)
+                LOG.warning("%s; reading it again", message)
+                break
+            result.append(Fetched(place.block, block))
+        else:
+            return result
+    raise AssertionError("unreachable")

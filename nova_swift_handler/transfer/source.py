@@ -1,0 +1,123 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Where the blocks of a disk that is to be stored come from."""
+
+from __future__ import annotations
+
+import abc
+from typing import Collection, Iterator, Optional, Tuple
+
+from nova_swift_handler import exceptions
+from nova_swift_handler.vhd import constants
+from nova_swift_handler.vhd.file import VhdFile
+from nova_swift_handler.vhd.reader import StreamReader
+from nova_swift_handler.xapi.export import Export
+from nova_swift_handler.xapi.session import Session
+
+Numbered = Tuple[int, bytearray]
+"""A block's number and its 2 MiB, absent sectors being zero."""
+
+
+class DiskSource(abc.ABC):
+    """A disk that can be read, and read again.
+
+    :ivar virtual_size: bytes of the disk; known once :meth:`blocks` has been entered.
+    """
+
+    virtual_size: int
+
+    @abc.abstractmethod
+    def blocks(self, wanted: Optional[Collection[int]] = None) -> Iterator[Numbered]:
+        """Yield the disk's blocks, ascending; those not yielded are zero.
+
+        :param wanted: numbers of the only blocks to yield; None for all there are.
+        :raises VhdError: what is read is no whole disk.
+        :raises XapiError: XAPI failed, or failed to say that it did not.
+        """
+
+
+def check_whole(reader: StreamReader, what: str) -> None:
+    """Refuse what is not a whole disk in blocks of 2 MiB."""
+    if reader.differencing:
+        raise exceptions.ChainBroken(
+            "%s is a differencing VHD, which needs its parent; give the whole chain or a "
+            "coalesced copy" % what)
+    if reader.header.block_size != constants.BLOCK_SIZE:
+        raise exceptions.VhdError(
+            "%s has blocks of %d bytes; disks are stored in blocks of 2 MiB: convert it first"
+            % (what, reader.header.block_size))
+    if reader.order != sorted(reader.order):
+        raise exceptions.VhdError("%s does not hold its blocks in ascending order" % what)
+
+
+def trim(number: int, data: bytearray, virtual_size: int) -> bytearray:
+    """Zero what a disk's last block has beyond the disk's end, in place."""
+    over = (number + 1) * constants.BLOCK_SIZE - virtual_size
+    if over > 0:
+        data[-over:] = bytes(over)
+    return data
+
+
+class VdiSource(DiskSource):
+    """A VDI, exported by XAPI.  The VDI must not change: it is a snapshot, or detached."""
+
+    def __init__(self, session: Session, vdi_uuid: str) -> None:
+        self._session = session
+        self._vdi_uuid = vdi_uuid
+        self.virtual_size = 0
+
+    def blocks(self, wanted: Optional[Collection[int]] = None) -> Iterator[Numbered]:
+        """See :meth:`DiskSource.blocks`.
+
+        XAPI answers 200 before it has begun and says nothing of its export's length; so what
+        counts is that all blocks of the BAT and the last footer have come, nothing behind them,
+        and that XAPI's task then ends with success.
+        """
+        with Export(self._session, self._vdi_uuid) as export:
+            try:
+                yield from self._read(export, wanted)
+            except exceptions.VhdError as error:
+                # What XAPI says of its task tells more than the bytes that came in its stead.
+                raise export.failure() or exceptions.TransferCut(
+                    "exporting VDI %s gave no whole VHD, though XAPI's task does not say why: %s"
+                    % (self._vdi_uuid, error)) from error
+
+    def _read(self, export: Export, wanted: Optional[Collection[int]]) -> Iterator[Numbered]:
+        reader = StreamReader(export)
+        check_whole(reader, "the export of VDI %s" % self._vdi_uuid)
+        self.virtual_size = reader.footer.virtual_size
+        for block in reader.blocks():
+            if wanted is None or block.number in wanted:
+                yield block.number, trim(block.number, block.normalised(), self.virtual_size)
+        export.finish()
+
+
+class FileSource(DiskSource):
+    """A dynamic or fixed VHD in a file, of any block size."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self.virtual_size = 0
+
+    def blocks(self, wanted: Optional[Collection[int]] = None) -> Iterator[Numbered]:
+        """See :meth:`DiskSource.blocks`."""
+        with open(self._path, "rb") as file:
+            vhd = VhdFile(file)
+            if vhd.footer.disk_type == constants.TYPE_DIFFERENCING:
+                raise exceptions.ChainBroken(
+                    "%s is a differencing VHD, which needs its parent; coalesce the chain first"
+                    % self._path)
+            self.virtual_size = vhd.virtual_size
+            for number in vhd.held(constants.BLOCK_SIZE):
+                if wanted is None or number in wanted:
+                    yield number, vhd.read(number * constants.BLOCK_SIZE, constants.BLOCK_SIZE)

@@ -1,0 +1,223 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Store a disk's blocks in segments, several of them being sent at a time.
+
+The source is read front to back.  Runs of neighbouring blocks are dealt out to the segments that
+are open, so each segment holds its blocks in ascending order and neighbours mostly together.
+A segment that Swift refuses or that is cut is lost whole; its blocks are read and sent again
+when the source has been read to its end.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import queue
+import threading
+import time
+from typing import Callable, Iterator, List, Optional, Set, Tuple
+import uuid
+
+from nova_swift_handler import exceptions
+from nova_swift_handler.catalog import names
+from nova_swift_handler.catalog import segment as segments
+from nova_swift_handler.catalog.blockmap import BlockMap
+from nova_swift_handler.catalog.blockmap import Place
+from nova_swift_handler.catalog.segment import Segment
+from nova_swift_handler.store.account import Account
+from nova_swift_handler.transfer.source import DiskSource
+from nova_swift_handler.transfer.source import Numbered
+from nova_swift_handler.vhd import constants
+from nova_swift_handler.vhd.layout import block_count
+from nova_swift_handler.vhd.layout import FULL_BITMAP
+
+LOG = logging.getLogger(__name__)
+
+RUN = 8
+"""Neighbouring blocks (of those that are not zero) dealt to one segment at a time."""
+
+_RUNS_WAITING = 2
+_IDLE = 20.0
+"""Seconds after which a segment that gets no more blocks is closed, before Swift cuts it."""
+
+_PASSES = 3
+_PAUSE = 1.0
+_ZERO = bytes(constants.BLOCK_SIZE)
+
+Run = List[Numbered]
+
+
+class Uploader:
+    """Stores one disk.
+
+    Memory: at most ``threads + 3`` runs of 16 MiB whatever the disk's size, and the block map.
+
+    :param container: where the segments go.
+    :param volume_id: written into each segment.
+    :param segment_size: bytes above which a segment is closed.
+    :param threads: segments sent at a time.
+    :param progress: called with the bytes of disk seen so far and the disk's size.
+
+    :ivar stored: the segments that Swift has, in no order.
+    """
+
+    def __init__(self, account: Account, container: str, volume_id: str, *, segment_size: int,
+                 threads: int, progress: Callable[[int, int], None]) -> None:
+        self._account = account
+        self._container = container
+        self._volume_id = volume_id
+        self._limit = max(1, segment_size // segments.STRIDE)
+        self._threads = threads
+        self._progress = progress
+        self._upload_id = uuid.uuid4()
+        self._serial = 0
+        self._virtual_size = 0
+        self._lock = threading.Lock()
+        self._runs: queue.Queue[Optional[Run]] = queue.Queue(_RUNS_WAITING)
+        self._lost: Set[int] = set()
+        self._error: Optional[exceptions.StoreError] = None
+        self._abandoned = False
+        self._map: Optional[BlockMap] = None
+        self.stored: List[Segment] = []
+
+    def upload(self, source: DiskSource) -> Tuple[int, BlockMap, List[Segment]]:
+        """Store the disk that *source* reads; return its size in bytes and where its blocks are.
+
+        :raises StoreError: Swift refused segments again and again, or will not be persuaded.
+        :raises VhdError, XapiError: as the source does.
+        """
+        wanted: Optional[Set[int]] = None
+        for _attempt in range(_PASSES):
+            self._lost, self._error = set(), None
+            self._pass(source, wanted)
+            if not self._lost:
+                blocks = self._map or BlockMap(block_count(source.virtual_size))
+                return source.virtual_size, blocks, self.stored
+            wanted = self._lost
+            LOG.warning("%d blocks were lost with segments that Swift did not take (%s); reading "
+                        "the disk again for them", len(wanted), self._error)
+        raise self._error or exceptions.StoreError("Swift kept losing segments")
+
+    def discard(self) -> None:
+        """Remove the segments that were stored, for an upload that failed."""
+        for segment in self.stored:
+            try:
+                self._account.delete(segment.container, segment.name)
+            except exceptions.StoreError as error:
+                LOG.warning("After a failed upload segment %s is left over and takes space: %s",
+                            segment.path, error)
+
+    def _pass(self, source: DiskSource, wanted: Optional[Set[int]]) -> None:
+        workers = [threading.Thread(target=self._work, daemon=True)
+                   for _number in range(self._threads)]
+        for worker in workers:
+            worker.start()
+        try:
+            self._deal(source, wanted)
+        except BaseException:
+            # Let no half-filled segment be completed: they could not be named by anything.
+            self._abandoned = True
+            raise
+        finally:
+            for _worker in workers:
+                self._runs.put(None)
+            for worker in workers:
+                worker.join()
+
+    def _deal(self, source: DiskSource, wanted: Optional[Set[int]]) -> None:
+        run: Run = []
+        for number, data in source.blocks(wanted):
+            if self._map is None:
+                self._virtual_size = source.virtual_size
+                self._map = BlockMap(block_count(source.virtual_size))
+            if data != _ZERO:
+                run.append((number, data))
+            if len(run) == RUN:
+                self._hand_over(run)
+                run = []
+            self._progress((number + 1) * constants.BLOCK_SIZE, source.virtual_size)
+        if run:
+            self._hand_over(run)
+
+    def _hand_over(self, run: Run) -> None:
+        if isinstance(self._error, exceptions.StoreAuthFailed):
+            raise self._error
+        self._runs.put(run)
+
+    def _work(self) -> None:
+        while True:
+            run = self._runs.get()
+            if run is None:
+                return
+            try:
+                done = self._send(run)
+            except exceptions.StoreError as error:
+                LOG.warning("A segment was lost: %s", error)
+                self._error = error
+                time.sleep(_PAUSE)
+                continue
+            except Exception as error:  # a thread's exception must not die with it
+                LOG.exception("Unexpected failure while sending a segment")
+                self._error = exceptions.StoreAuthFailed("sending a segment failed: %r" % error)
+                continue
+            if done:
+                return
+
+    def _send(self, first: Run) -> bool:
+        """Send one segment that begins with the run *first*; tell if there are no more runs."""
+        with self._lock:
+            self._serial += 1
+            name = names.segment(str(self._upload_id), self._serial)
+        entries: List[Tuple[int, bytes]] = []
+        taken: List[int] = []
+        ended = [False]
+        try:
+            stored = self._account.put_stream(
+                self._container, name, self._pieces(first, entries, taken, ended))
+        except BaseException:
+            with self._lock:
+                self._lost.update(taken)
+            raise
+        with self._lock:
+            assert self._map is not None  # noqa: S101
+            index = len(self.stored)
+            self.stored.append(Segment(self._container, name, stored.etag, stored.size,
+                                       len(entries)))
+            for slot, (number, digest) in enumerate(entries):
+                self._map.set(Place(number, index, slot, digest))
+        return ended[0]
+
+    def _pieces(self, first: Run, entries: List[Tuple[int, bytes]], taken: List[int],
+                ended: List[bool]) -> Iterator[bytes]:
+        run: Optional[Run] = first
+        while run is not None:
+            taken.extend(number for number, _data in run)
+            for number, data in run:
+                if self._abandoned:
+                    raise exceptions.StoreError("the upload was given up")
+                entries.append((number, hashlib.sha256(data).digest()))
+                yield FULL_BITMAP
+                yield data
+            run = self._next(len(entries), ended)
+        yield segments.Trailer(self._volume_id, self._upload_id, self._virtual_size,
+                               entries).pack()
+
+    def _next(self, count: int, ended: List[bool]) -> Optional[Run]:
+        if count + RUN > self._limit:
+            return None
+        try:
+            run = self._runs.get(timeout=_IDLE)
+        except queue.Empty:
+            return None
+        ended[0] = run is None
+        return run
