@@ -34,13 +34,13 @@ class Endpoint:
     port: int
 
     def __str__(self) -> str:
-        return "%s://%s" % (self.scheme, self.netloc)
+        return f"{self.scheme}://{self.netloc}"
 
     @property
     def netloc(self) -> str:
         """``host[:port]`` as a Host header has it; the scheme's own port is left out."""
-        host = "[%s]" % self.host if ":" in self.host else self.host
-        return host if self.port == _PORTS[self.scheme] else "%s:%d" % (host, self.port)
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == _PORTS[self.scheme] else f"{host}:{self.port}"
 
     def beside(self, host: str) -> Endpoint:
         """The same service on another host of the pool."""
@@ -84,8 +84,8 @@ def _tls(settings: xapi_settings.XapiSettings) -> ssl.SSLContext:
         context = ssl.create_default_context(cafile=settings.cafile)
     except (OSError, ssl.SSLError) as exc:
         raise exceptions.ConfigError(
-            "the CA file %s cannot be read (%s); check [swift_vhd] xapi_cafile"
-            % (settings.cafile, exc.strerror or exc)) from exc
+            f"the CA file {settings.cafile} cannot be read ({exc.strerror or exc}); check"
+            " [swift_vhd] xapi_cafile") from exc
     if not settings.verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE

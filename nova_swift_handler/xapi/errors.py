@@ -31,7 +31,7 @@ ABSENT = ("UUID_INVALID", "HANDLE_INVALID")
 
 _FULL = ("SR_BACKEND_FAILURE_44", "SR_FULL", "SR_SOURCE_SPACE_INSUFFICIENT")
 # A file SR that runs full reports the failed step, and errno 28 in the text.
-_NO_SPACE = re.compile(r"\berror 28\b|\bENOSPC\b|no space left|insufficient space|not enough space",
+_NO_SPACE = re.compile(r"\b(error 28|ENOSPC|no space left|insufficient space|not enough space)\b",
                        re.IGNORECASE)
 _FULL_ADVICE = "free or add space on the SR, or let its garbage collector finish, then try again"
 
@@ -75,11 +75,11 @@ def from_failure(description: Sequence[str], doing: str,
     advice = _ADVICE.get(code, "")
     if code in _FULL or (code.startswith("SR_BACKEND_FAILURE_") and _NO_SPACE.search(text)):
         kind, advice = exceptions.SrFull, _FULL_ADVICE
-    message = "%s failed: XAPI says %s" % (doing, code)
+    message = f"{doing} failed: XAPI says {code}"
     if text:
-        message += " (%s)" % text[:600]
+        message += f" ({text[:600]})"
     if advice:
-        message += "; " + advice
+        message += f"; {advice}"
     return kind(message, code, params)
 
 
@@ -89,7 +89,7 @@ def from_network(error: Exception, doing: str, where: str) -> exceptions.XapiUnr
     :param where: scheme, host and port of the other side, without credentials.
     """
     return exceptions.XapiUnreachable(
-        "%s failed: %s at %s; %s" % (doing, _reason(error), where, _network_advice(error)))
+        f"{doing} failed: {_reason(error)} at {where}; {_network_advice(error)}")
 
 
 def _reason(error: Exception) -> str:
@@ -97,9 +97,9 @@ def _reason(error: Exception) -> str:
         return "XAPI did not answer in time"
     if isinstance(error, http.client.HTTPException):
         # Texts of http.client can quote what the server said; the kind alone says enough.
-        return "XAPI's answer cannot be understood (%s)" % type(error).__name__
+        return f"XAPI's answer cannot be understood ({type(error).__name__})"
     if isinstance(error, ssl.SSLCertVerificationError):
-        return "the certificate is not trusted (%s)" % error.verify_message
+        return f"the certificate is not trusted ({error.verify_message})"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return str(error) or type(error).__name__

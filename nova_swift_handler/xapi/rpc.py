@@ -89,7 +89,7 @@ def _post(connection: http.client.HTTPConnection, endpoint: endpoints.Endpoint,
     response = connection.getresponse()
     answer = response.read()
     if response.status != 200:
-        raise ConnectionError("it answered HTTP %d" % response.status)
+        raise ConnectionError(f"it answered HTTP {response.status}")
     return answer
 
 
@@ -102,11 +102,11 @@ def _value(answer: bytes, doing: str, endpoint: endpoints.Endpoint,
             return envelope.get("Value", "")
         description = [scrub(str(item)) for item in envelope["ErrorDescription"]]
     except xmlrpc.client.Fault as fault:
-        raise exceptions.XapiError("%s failed: XAPI says %s; look into the host's"
-                                   " /var/log/xensource.log"
-                                   % (doing, scrub(fault.faultString)[:600])) from None
+        raise exceptions.XapiError(
+            f"{doing} failed: XAPI says {scrub(fault.faultString)[:600]}; look into the host's"
+            " /var/log/xensource.log") from None
     except _UNREADABLE:
         raise exceptions.XapiUnreachable(
-            "%s failed: what answers at %s is not XAPI; check [xenserver] connection_url"
-            % (doing, endpoint)) from None
+            f"{doing} failed: what answers at {endpoint} is not XAPI; check [xenserver]"
+            " connection_url") from None
     raise errors.from_failure(description, doing)

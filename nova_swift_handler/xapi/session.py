@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import threading
 from types import TracebackType
-from typing import Any, List, Optional, Set, Tuple, Type
+from typing import Any, List, Optional, Tuple, Type
 
 from oslo_log import log as logging
 
@@ -52,10 +52,10 @@ class Session:
         self._lock = threading.Lock()
         self._ref: Optional[str] = None
         self._generation = 0
-        self._secrets: Set[str] = set()
+        self._secrets: Tuple[str, ...] = ()
 
     def __repr__(self) -> str:
-        return "<Session of %r at %s>" % (self.settings.username, self.endpoint)
+        return f"<Session of {self.settings.username!r} at {self.endpoint}>"
 
     def __enter__(self) -> Session:
         """Log in.
@@ -93,14 +93,14 @@ class Session:
         timeout = self.settings.read_timeout if read_timeout is None else read_timeout
         ref, generation = self.credentials()
         try:
-            return self._rpc(method, (ref,) + args, timeout, doing)
+            return self._rpc(method, (ref, *args), timeout, doing)
         except exceptions.XapiError as exc:
             if exc.code not in ("SESSION_INVALID", "HOST_IS_SLAVE"):
                 raise
             LOG.debug("%s at %s: logging in again", exc.code, self._master)
         self.renew(generation)
         ref, generation = self.credentials()
-        return self._rpc(method, (ref,) + args, timeout, doing)
+        return self._rpc(method, (ref, *args), timeout, doing)
 
     def credentials(self) -> Tuple[str, int]:
         """Return the reference, for a cookie of a data request, and its generation.
@@ -109,7 +109,7 @@ class Session:
         """
         with self._lock:
             if self._ref is None:
-                raise exceptions.XapiError("the session with %s is not open" % self.endpoint)
+                raise exceptions.XapiError(f"the session with {self.endpoint} is not open")
             return self._ref, self._generation
 
     def renew(self, generation: int) -> None:
@@ -125,7 +125,7 @@ class Session:
                 # XAPI's parameter is the master's address; its port is that of all the pool.
                 self._master = self.endpoint.beside(exc.params[0])
                 ref = self._login()
-            self._secrets.add(ref)
+            self._secrets += (ref,)
             self._ref = ref
             self._generation += 1
 
@@ -142,7 +142,7 @@ class Session:
         return text
 
     def _login(self) -> str:
-        doing = "logging in to %s as %r" % (self._master, self.settings.username)
+        doing = f"logging in to {self._master} as {self.settings.username!r}"
         return str(self._rpc("session.login_with_password", (
             self.settings.username, self.settings.password, _API_VERSION,
             self.settings.originator), self.settings.read_timeout, doing))
@@ -150,4 +150,4 @@ class Session:
     def _rpc(self, method: str, args: Tuple[Any, ...], timeout: float,
              doing: Optional[str] = None) -> Any:
         return rpc.call(self._master, self.settings, method, args, timeout,
-                        doing or "XAPI's %s" % method, self.scrub)
+                        doing or f"XAPI's {method}", self.scrub)

@@ -70,8 +70,8 @@ class Task:
 
     def __enter__(self) -> Task:
         self.ref = str(self._session.call(
-            "task.create", "%s: %s" % (self._session.settings.originator, self.doing), "",
-            doing="creating a task for %s" % self.doing))
+            "task.create", f"{self._session.settings.originator}: {self.doing}", "",
+            doing=f"creating a task for {self.doing}"))
         return self
 
     def __exit__(self, kind: Optional[Type[BaseException]], error: Optional[BaseException],
@@ -85,7 +85,7 @@ class Task:
     def state(self) -> TaskState:
         """Ask XAPI how the task stands."""
         record = self._session.call("task.get_record", self.ref,
-                                    doing="asking for the outcome of %s" % self.doing)
+                                    doing=f"asking for the outcome of {self.doing}")
         return TaskState(
             str(record["status"]), float(record["progress"]),
             tuple(self._session.scrub(str(item)) for item in record["error_info"]),
@@ -109,8 +109,8 @@ class Task:
             left = deadline - time.monotonic()
             if left <= 0:
                 raise exceptions.TaskFailed(
-                    "%s failed: its task is still %s after %g s; look at the host's load and"
-                    " /var/log/xensource.log" % (self.doing, state.status, timeout))
+                    f"{self.doing} failed: its task is still {state.status} after {timeout:g} s;"
+                    " look at the host's load and /var/log/xensource.log")
             time.sleep(min(pause, left))
             pause = min(pause * 1.6, _LAST_POLL)
         failure = self.failure_of(state)

@@ -1,0 +1,174 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""VDIs and the SRs they lie on."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Dict, Iterator, Mapping, Optional, Tuple
+
+from oslo_log import log as logging
+
+from nova_swift_handler import exceptions
+from nova_swift_handler.xapi import errors
+from nova_swift_handler.xapi import session as sessions
+
+LOG = logging.getLogger(__name__)
+
+DETACH_TIMEOUT = 330.0
+"""Seconds XAPI may take to let go of a disk after a transfer broke (it polls up to 300 s)."""
+
+_BUSY = ("VDI_IN_USE", "OTHER_OPERATION_IN_PROGRESS", "SR_BACKEND_FAILURE_24")
+_FIRST_PAUSE = 0.2
+_LAST_PAUSE = 5.0
+
+
+def create_vdi(session: sessions.Session, sr_ref: str, virtual_size: int, name_label: str,
+               description: str, other_config: Mapping[str, str]) -> str:
+    """Create an empty, writable disk.
+
+    :param virtual_size: bytes; the SR rounds up to 2 MiB, :func:`virtual_size` tells.
+    :returns: the VDI's uuid.
+    :raises SrFull: the SR has no room.
+    :raises XapiError: XAPI refused, or made a smaller disk (which is destroyed again).
+    """
+    doing = (f"creating a VDI of {virtual_size} bytes ({name_label}) on SR"
+             f" {sr_uuid(session, sr_ref)}")
+    ref = session.call("VDI.create", {
+        "name_label": name_label, "name_description": description, "SR": sr_ref,
+        "virtual_size": str(virtual_size), "type": "user", "sharable": False,
+        "read_only": False, "other_config": dict(other_config), "xenstore_data": {},
+        "sm_config": {}, "tags": []}, doing=doing)
+    try:
+        record = session.call("VDI.get_record", ref, doing=doing)
+        if int(record["virtual_size"]) < virtual_size:
+            raise exceptions.XapiError(
+                f"{doing} failed: the SR made a disk of only {record['virtual_size']} bytes;"
+                " look into the host's /var/log/SMlog")
+    except BaseException:
+        _destroy_quietly(session, ref, doing)
+        raise
+    return str(record["uuid"])
+
+
+def destroy_vdi(session: sessions.Session, uuid: str,
+                timeout: float = DETACH_TIMEOUT) -> None:
+    """Destroy a disk; one that does not exist is as good as destroyed.
+
+    After a broken transfer XAPI keeps the disk attached to dom0 for a while; that is waited for.
+    A dom0 attachment still there after half the time is taken to be forgotten (XAPI restarted in
+    mid-transfer) and removed.  Attachments of other VMs are never touched.
+
+    :param timeout: seconds.
+    :raises XapiError: the disk is attached to a VM, or still busy after ``timeout``.
+    """
+    doing = f"destroying VDI {uuid}"
+    began = time.monotonic()
+    pause, detached = _FIRST_PAUSE, False
+    try:
+        ref = session.call("VDI.get_by_uuid", uuid, doing=doing)
+        while True:
+            try:
+                session.call("VDI.destroy", ref, doing=doing)
+                return
+            except exceptions.XapiError as exc:
+                passed = time.monotonic() - began
+                if exc.code not in _BUSY or passed >= timeout or _vm_using(session, ref):
+                    raise
+            if passed >= timeout / 2 and not detached:
+                detached = True
+                _detach_from_dom0(session, ref, uuid)
+            time.sleep(min(pause, timeout - passed))
+            pause = min(pause * 1.6, _LAST_PAUSE)
+    except exceptions.XapiError as exc:
+        if exc.code not in errors.ABSENT:
+            raise
+
+
+def get_record(session: sessions.Session, uuid: str) -> Dict[str, Any]:
+    """Return XAPI's record of a VDI; 64-bit integers in it are strings.
+
+    :raises XapiError: with code ``UUID_INVALID`` if there is no such VDI.
+    """
+    doing = f"reading the record of VDI {uuid}"
+    ref = session.call("VDI.get_by_uuid", uuid, doing=doing)
+    record: Dict[str, Any] = session.call("VDI.get_record", ref, doing=doing)
+    return record
+
+
+def virtual_size(session: sessions.Session, uuid: str) -> int:
+    """Return the size of the disk that a guest sees, in bytes."""
+    return int(get_record(session, uuid)["virtual_size"])
+
+
+def sr_uuid(session: sessions.Session, sr_ref: str) -> str:
+    """Return an SR's uuid."""
+    return str(session.call("SR.get_uuid", sr_ref, doing="looking up an SR"))
+
+
+def sr_type(session: sessions.Session, sr_ref: str) -> str:
+    """Return an SR's type: ``ext``, ``lvm``, ``nfs``, ``iso``…"""
+    return str(session.call("SR.get_type", sr_ref, doing="reading the type of an SR"))
+
+
+def sr_free(session: sessions.Session, sr_ref: str) -> int:
+    """Return the bytes an SR has free, measured now.
+
+    XAPI's figures are as old as its last scan, so they are updated first.
+    """
+    doing = "measuring the free space of an SR"
+    session.call("SR.update", sr_ref, doing=doing)
+    record = session.call("SR.get_record", sr_ref, doing=doing)
+    return int(record["physical_size"]) - int(record["physical_utilisation"])
+
+
+def _attachments(session: sessions.Session, ref: str) -> Iterator[Tuple[str, bool, bool]]:
+    """Give (VBD, is attached, belongs to dom0) of a VDI's VBDs, skipping those just gone."""
+    for vbd in session.call("VDI.get_VBDs", ref):
+        try:
+            record = session.call("VBD.get_record", vbd)
+            control = session.call("VM.get_is_control_domain", record["VM"])
+        except exceptions.XapiError as exc:
+            if exc.code not in errors.ABSENT:
+                raise
+            continue
+        yield vbd, bool(record["currently_attached"]), bool(control)
+
+
+def _vm_using(session: sessions.Session, ref: str) -> Optional[str]:
+    for vbd, attached, control in _attachments(session, ref):
+        if attached and not control:
+            return vbd
+    return None
+
+
+def _detach_from_dom0(session: sessions.Session, ref: str, uuid: str) -> None:
+    for vbd, attached, control in _attachments(session, ref):
+        if not control:
+            continue
+        LOG.warning("VDI %s is still attached to dom0 long after its transfer ended; detaching"
+                    " it", uuid)
+        for method in ("VBD.unplug", "VBD.destroy") if attached else ("VBD.destroy",):
+            try:
+                session.call(method, vbd, doing=f"detaching VDI {uuid} from dom0")
+            except exceptions.XapiError as exc:
+                if exc.code not in errors.ABSENT:
+                    LOG.warning("%s", exc)
+
+
+def _destroy_quietly(session: sessions.Session, ref: str, doing: str) -> None:
+    """Destroy what the caller will not learn about; its own error is the one to tell."""
+    try:
+        session.call("VDI.destroy", ref)
+    except exceptions.XapiError as exc:
+        LOG.error("A VDI is left behind by a failure in %s: %s", doing, exc)
