@@ -138,3 +138,9 @@ class StagingFull(SwiftVhdError):
 
 class ConfigError(SwiftVhdError):
     """An option is missing or wrong."""
+
+
+# -- sandbox ----------------------------------------------------------------------------------
+
+class SandboxError(SwiftVhdError):
+    """The cloud on loopback could not be started, stopped or found."""

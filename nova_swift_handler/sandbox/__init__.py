@@ -10,4 +10,8 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""A cloud on loopback to try the handler in."""
+"""A whole cloud on loopback: Keystone, Swift, Glance, Nova and simulated XAPI hosts.
+
+``swift-vhd sandbox up`` starts it, without root and below one directory.  Every service is real and
+unmodified, but for the hosts: those are processes that behave like XAPI (:mod:`.xapi`).
+"""

@@ -1,0 +1,152 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""``swift-vhd sandbox``: a whole cloud on loopback, to try this package and to test it."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import Any, List, Optional, Sequence, Tuple
+
+from cliff import app, command, commandmanager, lister, show
+
+from nova_swift_handler.exceptions import SwiftVhdError
+from nova_swift_handler.sandbox import plan as plans
+from nova_swift_handler.sandbox.sandbox import Sandbox
+
+_GIB = 2 ** 30
+
+
+def _add_root(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--root", metavar="DIR",
+        help="directory that holds everything of the sandbox (default: .sandbox)")
+
+
+def _sandbox(parsed: argparse.Namespace) -> Sandbox:
+    return Sandbox(plans.resolve(parsed.root),
+                   lambda text: print(f"... {text}", file=sys.stderr, flush=True))
+
+
+class Up(command.Command):
+    """Start the sandbox, new or with the data it had when it was last up."""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        _add_root(parser)
+        parser.add_argument(
+            "--image-handler", choices=plans.IMAGE_HANDLERS, default="swift_vhd",
+            help="[xenserver] image_handler of both hosts (default: %(default)s)")
+        for host, default in (("ext", "all"), ("lvm", "none")):
+            parser.add_argument(
+                f"--cache-images-{host}", choices=plans.CACHE_IMAGES, default=default,
+                help=f"[xenserver] cache_images of the {host.upper()} host (default: %(default)s)")
+        parser.add_argument(
+            "--sr-size", type=int, metavar="GIB", default=100,
+            help="size of each host's SR; files grow only as they are written "
+                 "(default: %(default)s)")
+        parser.add_argument("--container-prefix", default="vhd",
+                            help="begins the name of every container (default: %(default)s)")
+        parser.add_argument("--storage-only", action="store_true",
+                            help="Keystone, Swift and Glance only: no hosts, no Nova")
+        parser.add_argument("--cloud-python", metavar="PATH",
+                            help="Python that has Keystone, Swift and Glance")
+        parser.add_argument("--nova-python", metavar="PATH",
+                            help="Python that has Nova, Placement and this package")
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> None:
+        def plan() -> plans.Plan:
+            hosts = [] if parsed_args.storage_only else plans.default_hosts(
+                parsed_args.image_handler, parsed_args.cache_images_ext,
+                parsed_args.cache_images_lvm, parsed_args.sr_size * _GIB)
+            return plans.make(hosts, parsed_args.container_prefix, parsed_args.cloud_python,
+                              parsed_args.nova_python)
+
+        document = _sandbox(parsed_args).up(plan)
+        print(f"up, in {document['root']}; `swift-vhd sandbox env -f json` tells the rest")
+
+
+class Down(command.Command):
+    """End the sandbox's processes; its data stay."""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        _add_root(parser)
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> None:
+        _sandbox(parsed_args).down()
+
+
+class Status(lister.Lister):
+    """List the sandbox's services and what became of them."""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        _add_root(parser)
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> Tuple[Sequence[str], List[Any]]:
+        states = _sandbox(parsed_args).status()
+        rows = [(name, state.state, state.pid, state.code)
+                for name, state in sorted(states.items())]
+        return ("Service", "State", "Pid", "Exit code"), rows
+
+
+class Env(show.ShowOne):
+    """Show every endpoint, user, host and SR of the running sandbox."""
+
+    @property
+    def formatter_default(self) -> str:
+        return "json"
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        _add_root(parser)
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> Tuple[Sequence[str], List[Any]]:
+        document = _sandbox(parsed_args).environment()
+        return list(document), list(document.values())
+
+
+class Logs(command.Command):
+    """Show the end of the services' logs."""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        _add_root(parser)
+        parser.add_argument("service", nargs="?", help="only this service's log")
+        parser.add_argument("--lines", type=int, default=20, metavar="N",
+                            help="how many lines of each (default: %(default)s)")
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> None:
+        print(_sandbox(parsed_args).logs(parsed_args.service, parsed_args.lines))
+
+
+COMMANDS = {"up": Up, "down": Down, "status": Status, "env": Env, "logs": Logs}
+
+
+def main(argv: Optional[List[str]] = None) -> int:
+    """Run these commands alone: ``python -m nova_swift_handler.sandbox``."""
+    manager = commandmanager.CommandManager("nova_swift_handler.sandbox.commands")
+    for name, each in COMMANDS.items():
+        manager.add_command(name, each)
+    application = app.App("The sandbox of nova_swift_handler.", "0", manager)
+    try:
+        return int(application.run(sys.argv[1:] if argv is None else argv))
+    except SwiftVhdError as error:
+        print(error, file=sys.stderr)
+        return 1
