@@ -15,9 +15,11 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import socket
 import ssl
 import urllib.parse
+from typing import Optional
 
 from nova_swift_handler import exceptions
 from nova_swift_handler.xapi import settings as xapi_settings
@@ -50,13 +52,17 @@ class Endpoint:
         """Open a connection, TLS included; its timeout is the connect timeout.
 
         :raises OSError: as socket and ssl do.
+        :raises ConfigError: the CA file cannot be read.
         """
+        tls = None
+        if self.scheme == "https":
+            tls = _tls(settings.verify, settings.cafile)
         sock = socket.create_connection((self.host, self.port), settings.connect_timeout)
         try:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-            if self.scheme == "https":
-                return _tls(settings).wrap_socket(sock, server_hostname=self.host)
+            if tls is not None:
+                return tls.wrap_socket(sock, server_hostname=self.host)
             return sock
         except BaseException:
             sock.close()
@@ -79,14 +85,15 @@ def parse(url: str) -> Endpoint:
     return Endpoint(parts.scheme, host, port or _PORTS[parts.scheme])
 
 
-def _tls(settings: xapi_settings.XapiSettings) -> ssl.SSLContext:
+@functools.lru_cache(maxsize=8)  # Reading the system's authorities takes longer than a call.
+def _tls(verify: bool, cafile: Optional[str]) -> ssl.SSLContext:
     try:
-        context = ssl.create_default_context(cafile=settings.cafile)
+        context = ssl.create_default_context(cafile=cafile)
     except (OSError, ssl.SSLError) as exc:
         raise exceptions.ConfigError(
-            f"the CA file {settings.cafile} cannot be read ({exc.strerror or exc}); check"
+            f"the CA file {cafile} cannot be read ({exc.strerror or exc}); check"
             " [swift_vhd] xapi_cafile") from exc
-    if not settings.verify:
+    if not verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     return context
