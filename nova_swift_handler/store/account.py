@@ -25,6 +25,7 @@ import swiftclient.client as swift
 from nova_swift_handler import exceptions
 from nova_swift_handler.store.connection import Connection
 from nova_swift_handler.store.manifest import Entry
+from nova_swift_handler.store.stream import ObjectStream
 
 _PIECE = 1024 * 1024
 _SMALL = 64 * 1024 * 1024
@@ -208,14 +209,9 @@ class Account:
 
         self._conn.repeat(what, fetch)
 
-    @contextlib.contextmanager
-    def open(self, container: str, name: str) -> Iterator[Tuple[int, Iterator[bytes]]]:
-        """Give (size, pieces) of an object of any size; the caller counts the bytes."""
-        headers, body = self._conn.repeat(
-            _what("GET", container, name), lambda **auth: swift.get_object(
-                container=container, name=name, resp_chunk_size=_PIECE, **auth))
-        with contextlib.closing(body):
-            yield int(headers["content-length"]), body
+    def open(self, container: str, name: str) -> ObjectStream:
+        """Return a stream of an object of any size; the caller closes it."""
+        return ObjectStream(self._conn, container, name)
 
     def listing(self, container: str, prefix: str = "") -> Iterator[Dict[str, Any]]:
         """Yield the rows of a container's listing, by name."""

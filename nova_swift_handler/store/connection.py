@@ -80,8 +80,19 @@ class Connection:
             functions take them.
         :raises StoreError: as :func:`_translate` says.
         """
+        return self.guard(what, lambda: request(
+            url=self.url, token=self._token(), http_conn=self._http()))
+
+    def guard(self, what: str, call: Callable[[], T]) -> T:
+        """Make *call*, which uses this thread's connection, its errors becoming ours.
+
+        :raises StoreError: as :meth:`once`.
+        """
         try:
-            return request(url=self.url, token=self._token(), http_conn=self._http())
+            return call()
+        except exceptions.StoreError:
+            self._drop()
+            raise
         except swiftclient.ClientException as error:
             if error.http_status == 401:
                 self._session.invalidate()
@@ -90,6 +101,9 @@ class Connection:
             self._drop()
             raise exceptions.StoreUnreachable(
                 "%s failed: the connection to Swift broke (%s)" % (what, error)) from error
+        except BaseException:
+            self._drop()  # who knows how much of a request it has sent
+            raise
 
     def repeat(self, what: str, request: Callable[..., T]) -> T:
         """Make a request, again after failures that may pass; for what is safe to repeat.

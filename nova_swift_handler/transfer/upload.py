@@ -51,7 +51,11 @@ _IDLE = 20.0
 """Seconds after which a segment that gets no more blocks is closed, before Swift cuts it."""
 
 _PASSES = 3
-_PAUSE = 1.0
+_PATIENCE = 3
+"""Segments lost one after the other, for each thread, before the upload is given up."""
+
+_PAUSE = 0.5
+_LONGEST_PAUSE = 5.0
 _ZERO = bytes(constants.BLOCK_SIZE)
 
 Run = List[Numbered]
@@ -86,6 +90,7 @@ class Uploader:
         self._runs: queue.Queue[Optional[Run]] = queue.Queue(_RUNS_WAITING)
         self._lost: Set[int] = set()
         self._error: Optional[exceptions.StoreError] = None
+        self._failures = 0
         self._abandoned = False
         self._map: Optional[BlockMap] = None
         self.stored: List[Segment] = []
@@ -150,37 +155,43 @@ class Uploader:
             self._hand_over(run)
 
     def _hand_over(self, run: Run) -> None:
-        if isinstance(self._error, exceptions.StoreAuthFailed):
+        if self._error is not None and (
+                isinstance(self._error, exceptions.StoreAuthFailed)
+                or self._failures > _PATIENCE * self._threads):
             raise self._error
         self._runs.put(run)
 
     def _work(self) -> None:
-        while True:
+        ended: List[bool] = [False]
+        while not ended[0]:
             run = self._runs.get()
             if run is None:
                 return
             try:
-                done = self._send(run)
-            except exceptions.StoreError as error:
-                LOG.warning("A segment was lost: %s", error)
-                self._error = error
-                time.sleep(_PAUSE)
-                continue
+                self._send(run, ended)
+                self._failures = 0
             except Exception as error:  # a thread's exception must not die with it
-                LOG.exception("Unexpected failure while sending a segment")
-                self._error = exceptions.StoreAuthFailed("sending a segment failed: %r" % error)
-                continue
-            if done:
-                return
+                self._failed(error)
 
-    def _send(self, first: Run) -> bool:
-        """Send one segment that begins with the run *first*; tell if there are no more runs."""
+    def _failed(self, error: Exception) -> None:
+        if self._abandoned:
+            return
+        if not isinstance(error, exceptions.StoreError):
+            LOG.exception("Unexpected failure while sending a segment")
+            error = exceptions.StoreError("sending a segment failed: %r" % error)
+        LOG.warning("A segment was lost: %s", error)
+        with self._lock:
+            self._error = error
+            self._failures += 1
+        time.sleep(min(_PAUSE * self._failures, _LONGEST_PAUSE))
+
+    def _send(self, first: Run, ended: List[bool]) -> None:
+        """Send one segment that begins with the run *first*; set *ended* if it took the end."""
         with self._lock:
             self._serial += 1
             name = names.segment(str(self._upload_id), self._serial)
         entries: List[Tuple[int, bytes]] = []
         taken: List[int] = []
-        ended = [False]
         try:
             stored = self._account.put_stream(
                 self._container, name, self._pieces(first, entries, taken, ended))
@@ -195,7 +206,6 @@ class Uploader:
                                        len(entries)))
             for slot, (number, digest) in enumerate(entries):
                 self._map.set(Place(number, index, slot, digest))
-        return ended[0]
 
     def _pieces(self, first: Run, entries: List[Tuple[int, bytes]], taken: List[int],
                 ended: List[bool]) -> Iterator[bytes]:

@@ -1,0 +1,155 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The two verbs that Nova's XenAPI driver calls, and nothing else.
+
+The contract is that of ``nova.virt.xenapi.image.vdi_stream.VdiStreamStore`` in Nova 18 to 21.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, Dict, List
+
+from nova import exception as nova_exception
+import nova.conf
+from nova.image import glance as nova_glance
+from nova import utils as nova_utils
+from nova.virt.xenapi import vm_utils
+
+from nova_swift_handler import exceptions
+from nova_swift_handler.conf import settings
+from nova_swift_handler.glance.settings import UserToken
+from nova_swift_handler.transfer import jobs
+from nova_swift_handler.transfer import process
+
+CONF = nova.conf.CONF
+LOG = logging.getLogger(__name__)
+
+
+class SwiftVhdHandler:
+    """Keeps instances' disks in Swift."""
+
+    def upload_image(self, context: Any, session: Any, instance: Any, image_id: str,
+                     vdi_uuids: List[str]) -> None:
+        """Store the snapshot whose chain is *vdi_uuids*, leaf first, as image *image_id*.
+
+        :raises nova.exception.ImageNotFound: the image was deleted meanwhile.
+        :raises nova.exception.CouldNotUploadImage: it failed; nothing is left of it.
+        """
+        job = jobs.SnapshotJob(
+            services=_services(context), user=_user(context), image_id=image_id,
+            vdi_uuid=vdi_uuids[0], volume_id=instance["uuid"],
+            properties=_image_properties(instance),
+            origin={"instance": instance["uuid"], "instance_name": instance["name"],
+                    "host": CONF.host, "vdi": vdi_uuids[0]})
+        try:
+            result = process.run(job)
+        except exceptions.ImageUnavailable as error:
+            LOG.warning("Snapshot of instance %s: %s", instance["uuid"], error)
+            raise nova_exception.ImageNotFound(image_id=image_id) from error
+        except exceptions.SwiftVhdError as error:
+            LOG.error("Snapshot of instance %s as image %s failed: %s", instance["uuid"],
+                      image_id, error)
+            if isinstance(error, exceptions.TransferFailed):
+                _clean_up(job)
+            raise nova_exception.CouldNotUploadImage(
+                "Could not upload image %s: %s" % (image_id, error)) from error
+        LOG.info("Stored instance %s as image %s: disk of %d bytes, %d blocks in %d segments, "
+                 "%d bytes sent, registered by %s", instance["uuid"], image_id,
+                 result["virtual_size"], result["blocks"], result["segments"], result["stored"],
+                 result["registration"])
+
+    def download_image(self, context: Any, session: Any, instance: Any,
+                       image_id: str) -> Dict[str, Dict[str, str]]:
+        """Make a VDI of image *image_id* on the SR that Nova chooses.
+
+        :returns: ``{"root": {"uuid": <uuid of the VDI>}}``
+        :raises nova.exception.ImageNotFound: Glance does not give the user this image.
+        :raises nova.exception.CouldNotFetchImage: it failed; no VDI is left of it.
+        """
+        job = jobs.BootJob(
+            services=_services(context), user=_user(context), image_id=image_id,
+            sr_ref=vm_utils.safe_find_sr(session), name_label=instance["name"],
+            description="root",
+            other_config={"nova_disk_type": "root", "nova_instance_uuid": instance["uuid"]})
+        made: List[str] = []
+
+        def listen(event: Dict[str, Any]) -> None:
+            if event["event"] == "vdi":
+                made.append(event["uuid"])
+
+        try:
+            result = process.run(job, listen)
+        except exceptions.ImageUnavailable as error:
+            LOG.warning("Boot of instance %s: %s", instance["uuid"], error)
+            raise nova_exception.ImageNotFound(image_id=image_id) from error
+        except exceptions.SwiftVhdError as error:
+            LOG.error("Fetching image %s for instance %s failed: %s", image_id,
+                      instance["uuid"], error)
+            if isinstance(error, exceptions.TransferFailed):
+                _destroy(session, made)
+            raise nova_exception.CouldNotFetchImage(
+                "Could not fetch image %s: %s" % (image_id, error)) from error
+        LOG.info("Made VDI %s of %d bytes for instance %s of image %s, out of %s",
+                 result["vdi_uuid"], result["virtual_size"], instance["uuid"], image_id,
+                 result["source"])
+        return {"root": {"uuid": result["vdi_uuid"]}}
+
+
+def _services(context: Any) -> jobs.Services:
+    return jobs.Services(
+        credentials=settings.credentials(CONF), store=settings.store(CONF),
+        transfer=settings.transfer(CONF), xapi=settings.xapi(CONF),
+        glance=settings.glance(CONF, endpoints=_endpoints(context)))
+
+
+def _endpoints(context: Any) -> List[str]:
+    """Return the addresses of Glance that Nova itself would use, in its order."""
+    servers = nova_glance.get_api_servers(context)
+    found: List[str] = []
+    # An endless iterator that goes round the addresses; one round is what is wanted.
+    for server in servers:
+        if server in found:
+            return found
+        found.append(server)
+    return found
+
+
+def _user(context: Any) -> UserToken:
+    return UserToken(token=context.auth_token, user_id=context.user_id,
+                     project_id=context.project_id, request_id=context.global_id)
+
+
+def _image_properties(instance: Any) -> Dict[str, str]:
+    """Return the properties that stock handlers set on an instance's snapshot."""
+    auto_disk_config = str(instance["auto_disk_config"])
+    if nova_utils.is_auto_disk_config_disabled(
+            nova_utils.get_auto_disk_config_from_instance(instance)):
+        auto_disk_config = "disabled"
+    os_type = instance.get("os_type") or CONF.xenserver.default_os_type
+    return {"os_type": os_type, "auto_disk_config": auto_disk_config}
+
+
+def _clean_up(job: jobs.SnapshotJob) -> None:
+    """Remove what a transfer process that died may have made visible."""
+    try:
+        process.run(jobs.CleanUpJob(job.services, job.image_id, job.volume_id))
+    except exceptions.SwiftVhdError as error:
+        LOG.error("What a killed transfer left of image %s in Swift could not be removed: %s",
+                  job.image_id, error)
+
+
+def _destroy(session: Any, vdi_uuids: List[str]) -> None:
+    """Destroy VDIs that a transfer process that died had made."""
+    refs = [session.call_xenapi("VDI.get_by_uuid", uuid) for uuid in vdi_uuids]
+    vm_utils.safe_destroy_vdis(session, refs)

@@ -1,0 +1,139 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""A Glance image becomes a VDI: one of ours from its segments, any other from Glance's bytes."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from typing import Any, Dict, Iterator, Optional
+
+from nova_swift_handler import exceptions
+from nova_swift_handler.catalog import lookup
+from nova_swift_handler.catalog.point import Point
+from nova_swift_handler.glance.image import Image
+from nova_swift_handler.store.account import Account
+from nova_swift_handler.transfer import fetch
+from nova_swift_handler.transfer import foreign
+from nova_swift_handler.transfer.jobs import BootJob
+from nova_swift_handler.transfer.report import Report
+from nova_swift_handler.vhd.layout import FULL_BITMAP
+from nova_swift_handler.vhd.layout import Layout
+from nova_swift_handler.xapi import disk as disks
+from nova_swift_handler.xapi.import_ import import_disk
+from nova_swift_handler.xapi.session import Session
+
+LOG = logging.getLogger(__name__)
+
+
+def run(job: BootJob, report: Report) -> Dict[str, Any]:
+    """Do *job*; return the VDI's uuid and where its bytes came from.
+
+    Whether the user may have the image is Glance's to say, and is asked first.
+
+    :raises ImageUnavailable: Glance does not give the user this image.
+    :raises SwiftVhdError: something else failed; then no VDI is left.
+    """
+    services = job.services
+    images = services.images(job.user)
+    image = images.get(job.image_id)
+    if image.status != "active":
+        raise exceptions.ImageUnavailable(
+            "image %s cannot be booted: its status is %s, not active" % (image.id, image.status))
+    account = services.account()
+    assert services.xapi is not None  # noqa: S101
+    with Session(services.xapi) as session:
+        target = Target(session, job, report)
+        point = _own_point(account, job, image)
+        if point is not None:
+            with target:
+                restore(account, point, target, services.transfer.download_threads)
+            source = "swift"
+        else:
+            with target, images.open_data(image.id) as data:
+                foreign.load(data, target, services.transfer)
+            source = "glance"
+        return {"vdi_uuid": target.uuid, "source": source, "virtual_size": target.virtual_size}
+
+
+def _own_point(account: Account, job: BootJob, image: Image) -> Optional[Point]:
+    point = lookup.find(account, job.services.containers, image.id)
+    if point is not None and not lookup.is_of(point, image.owner, image.created_at):
+        LOG.warning("Image %s is not the one whose disk is stored under its id (that was owned "
+                    "by %s, created %s); taking its bytes from Glance", image.id,
+                    point.project_id, point.image_created_at)
+        return None
+    return point
+
+
+class Target:
+    """The VDI that is being made; destroyed when the context is left by an exception."""
+
+    def __init__(self, session: Session, job: BootJob, report: Report) -> None:
+        self._session = session
+        self._job = job
+        self._report = report
+        self._done = 0
+        self._total = 0
+        self.uuid: Optional[str] = None
+        self.virtual_size = 0
+
+    def __enter__(self) -> Target:
+        return self
+
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
+        if kind is None or self.uuid is None:
+            return
+        try:
+            disks.destroy_vdi(self._session, self.uuid)
+        except exceptions.XapiError as failure:
+            LOG.error("After a failed transfer VDI %s is left over on the SR; destroy it by "
+                      "hand: %s", self.uuid, failure)
+
+    def create(self, virtual_size: int) -> None:
+        """Make the VDI, once its size in bytes is known."""
+        self.virtual_size = virtual_size
+        self.uuid = disks.create_vdi(
+            self._session, self._job.sr_ref, virtual_size, self._job.name_label,
+            self._job.description, self._job.other_config)
+        self._report.created_vdi(self.uuid)
+
+    def apply(self, length: int, chunks: Iterator[Any], total: Optional[int] = None) -> None:
+        """Write a VHD of *length* bytes on top of what the VDI holds."""
+        assert self.uuid is not None  # noqa: S101
+        done, total = self._done, total or self._done + length
+        import_disk(self._session, self.uuid, length, chunks,
+                    progress=lambda sent: self._report.progress(done + sent, max(total, done)))
+        self._done += length
+
+    def stopped(self) -> bool:
+        """Tell whether the transfer is to end."""
+        return self._report.stopped()
+
+
+def restore(account: Account, point: Point, target: Target, threads: int) -> None:
+    """Make *target* of a point of ours."""
+    blocks, stored = lookup.blocks(account, point)
+    target.create(point.virtual_size)
+    layout = Layout(point.virtual_size, blocks.order(), bytes(16))
+
+    def chunks() -> Iterator[Any]:
+        yield layout.head
+        with contextlib.closing(fetch.fetch(account, blocks, stored, threads,
+                                            target.stopped)) as fetched:
+            for block in fetched:
+                yield FULL_BITMAP
+                yield block.data
+        yield layout.footer
+
+    target.apply(layout.length, chunks())

@@ -1,0 +1,164 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Chains of VHDs out of an image: staged, and checked before anything is written.
+
+``direct_vhd`` stores a chain as ``0.vhd`` (the leaf), ``1.vhd`` (its parent) and so on; before
+2012 a leaf was ``snap.vhd``, its parents ``image.vhd`` and ``base.vhd``
+(os_xenapi, dom0 plugin utils.py).
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import shutil
+import tempfile
+from types import TracebackType
+from typing import Any, BinaryIO, Dict, List, Optional, Type
+
+from nova_swift_handler import exceptions
+from nova_swift_handler.settings import TransferSettings
+from nova_swift_handler.vhd import constants
+from nova_swift_handler.vhd.file import VhdFile
+
+LEAF = "0.vhd"
+_NUMBERED = re.compile(r"^(\d{1,3})\.vhd$")
+_OLD_STYLE = {"snap.vhd": 0, "image.vhd": 1, "base.vhd": 2}
+_PIECE = 1024 * 1024
+
+
+def number_of(name: str) -> Optional[int]:
+    """Return which VHD of a chain a member called *name* is, the leaf being 0; None if none."""
+    base = os.path.basename(name)
+    match = _NUMBERED.match(base)
+    return int(match.group(1)) if match else _OLD_STYLE.get(base)
+
+
+class Staging:
+    """A private directory for a chain's files, removed when the context is left."""
+
+    def __init__(self, settings: TransferSettings) -> None:
+        self._limit = settings.staging_limit
+        self._parent = settings.staging_dir
+        self._directory = ""
+        self._used = 0
+        self._paths: Dict[int, str] = {}
+
+    def __enter__(self) -> Staging:
+        self._directory = tempfile.mkdtemp(prefix="swift_vhd-", dir=self._parent)
+        return self
+
+    def __exit__(self, kind: Optional[Type[BaseException]], error: Optional[BaseException],
+                 trace: Optional[TracebackType]) -> None:
+        shutil.rmtree(self._directory, ignore_errors=True)
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+    def add(self, number: int, size: int, stream: Any) -> None:
+        """Keep the *size* bytes of *stream* as VHD *number* of the chain.
+
+        :raises StagingFull: they would exceed the configured limit, or the file system.
+        """
+        if number in self._paths:
+            raise exceptions.ChainBroken("the image holds VHD %d of its chain twice" % number)
+        self._used += size
+        if self._used > self._limit:
+            raise exceptions.StagingFull(
+                "the image's chain needs more than the %d bytes that may be staged; raise "
+                "staging_limit in [swift_vhd] if %s has the room" % (self._limit, self._parent))
+        path = os.path.join(self._directory, "%d.vhd" % number)
+        try:
+            with open(path, "wb") as file:
+                self._copy(stream, file, size)
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            raise exceptions.StagingFull(
+                "%s has no room for the image's chain (%d bytes so far); make room or set "
+                "staging_dir in [swift_vhd]" % (self._parent, self._used)) from error
+        self._paths[number] = path
+
+    def base_first(self) -> List[str]:
+        """Return the paths of the chain's files, base first, its links checked.
+
+        :raises ChainBroken: a VHD is missing, foreign, or links elsewhere.
+        :raises VhdError: one is malformed.
+        """
+        count = len(self._paths)
+        if not count:
+            raise exceptions.ImageUnsupported(
+                "the image holds no VHD: a tgz of this kind has %s and its parents" % LEAF)
+        missing = [number for number in range(count) if number not in self._paths]
+        if missing:
+            raise exceptions.ChainBroken(
+                "the image's chain of %d VHDs lacks %s" % (
+                    count, ", ".join("%d.vhd" % number for number in missing)))
+        heads = [_Link(self._paths[number], number) for number in range(count)]
+        for child, parent in zip(heads, heads[1:]):
+            child.check_parent(parent)
+        heads[-1].check_base()
+        return [head.path for head in reversed(heads)]
+
+    @staticmethod
+    def _copy(stream: Any, file: BinaryIO, size: int) -> None:
+        left = size
+        while left:
+            piece = stream.read(min(_PIECE, left))
+            if not piece:
+                raise exceptions.ImageCorrupt(
+                    "the image ends inside a VHD: %d of its %d bytes are missing" % (left, size))
+            file.write(piece)
+            left -= len(piece)
+
+
+class _Link:
+    """What one VHD says about its place in a chain."""
+
+    def __init__(self, path: str, number: int) -> None:
+        self.path = path
+        self.name = "%d.vhd" % number
+        with open(path, "rb") as file:
+            try:
+                vhd = VhdFile(file)
+            except exceptions.VhdError as error:
+                raise type(error)("%s of the image: %s" % (self.name, error)) from error
+        if vhd.head is None:
+            raise exceptions.ImageUnsupported(
+                "%s of the image is a fixed VHD; only dynamic and differencing ones can be "
+                "booted" % self.name)
+        self.footer = vhd.footer
+        self.header = vhd.head.header
+
+    def check_parent(self, parent: _Link) -> None:
+        if self.footer.disk_type != constants.TYPE_DIFFERENCING:
+            raise exceptions.ChainBroken(
+                "%s of the image is a whole disk and has no parent, yet %s is there too"
+                % (self.name, parent.name))
+        if self.header.parent_unique_id != parent.footer.unique_id:
+            raise exceptions.ChainBroken(
+                "%s of the image wants the parent %s, but %s is %s" % (
+                    self.name, self.header.parent_unique_id.hex(), parent.name,
+                    parent.footer.unique_id.hex()))
+        if parent.footer.virtual_size > self.footer.virtual_size:
+            raise exceptions.ChainBroken(
+                "%s of the image has a disk of %d bytes, its parent %s a larger one of %d" % (
+                    self.name, self.footer.virtual_size, parent.name,
+                    parent.footer.virtual_size))
+
+    def check_base(self) -> None:
+        if self.footer.disk_type == constants.TYPE_DIFFERENCING:
+            raise exceptions.ChainBroken(
+                "%s, the last of the image's chain, wants the parent %s, which is not there" % (
+                    self.name, self.header.parent_unique_id.hex()))

@@ -1,0 +1,168 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Images that other handlers or people stored: a plain VHD, or a tgz of a chain of VHDs."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import tarfile
+from typing import TYPE_CHECKING, Any, Iterator, Optional, Protocol
+import zlib
+
+from nova_swift_handler import exceptions
+from nova_swift_handler.settings import TransferSettings
+from nova_swift_handler.transfer import chain
+from nova_swift_handler.vhd import constants
+from nova_swift_handler.vhd import footer as footers
+from nova_swift_handler.vhd.file import VhdFile
+from nova_swift_handler.vhd.layout import Layout
+from nova_swift_handler.vhd.reader import StreamReader
+
+if TYPE_CHECKING:
+    from nova_swift_handler.transfer.boot import Target
+
+LOG = logging.getLogger(__name__)
+
+_GZIP = b"\x1f\x8b"
+
+
+class Stream(Protocol):
+    """Bytes of an image."""
+
+    length: int
+
+    def read(self, size: int) -> bytes:
+        """Return up to *size* bytes; none at the end."""
+
+
+class _Peeked:
+    """A stream whose first bytes have been looked at."""
+
+    def __init__(self, stream: Stream, size: int) -> None:
+        self._stream = stream
+        self.first = b""
+        while len(self.first) < size:
+            piece = stream.read(size - len(self.first))
+            if not piece:
+                break
+            self.first += piece
+        self._left = self.first
+
+    def read(self, size: int) -> bytes:
+        if self._left:
+            piece, self._left = self._left[:size], self._left[size:]
+            return piece
+        return self._stream.read(size)
+
+
+def load(data: Stream, target: Target, settings: TransferSettings) -> None:
+    """Make *target* of an image's bytes, whatever its formats claim to be.
+
+    :raises VhdError: a VHD in it is malformed.
+    :raises ChainBroken: its VHDs are no chain.
+    :raises ImageUnsupported: it is neither a VHD nor a tgz of VHDs.
+    """
+    peeked = _Peeked(data, len(footers.COOKIE))
+    if peeked.first == footers.COOKIE:
+        apply_vhd(StreamReader(peeked, data.length), target)
+    elif peeked.first[:2] == _GZIP:
+        _load_tgz(peeked, target, settings)
+    else:
+        raise exceptions.ImageUnsupported(
+            "the image begins with %r, which is neither a dynamic VHD nor a gzipped tar of VHDs; "
+            "a fixed VHD, raw or qcow2 image has to be converted to a dynamic VHD (qemu-img "
+            "convert -O vpc -o subformat=dynamic,force_size=on)" % peeked.first)
+
+
+def apply_vhd(reader: StreamReader, target: Target, total: Optional[int] = None) -> None:
+    """Write the VHD that *reader* reads to a new VDI, or on top of what *target* holds.
+
+    Sector bitmaps pass unchanged, so sectors that the VHD lacks stay as they are.
+
+    :param total: bytes of all VHDs that make the disk, for progress.
+    """
+    if target.uuid is None:
+        if reader.differencing:
+            raise exceptions.ChainBroken(
+                "the VHD is a differencing one and its parent (named %r) is not in the image"
+                % reader.header.parent_name)
+        target.create(reader.footer.virtual_size)
+    layout = Layout(reader.footer.virtual_size, reader.order, bytes(16),
+                    reader.header.block_size)
+
+    def chunks() -> Iterator[Any]:
+        yield layout.head
+        for block in reader.blocks():
+            yield block.bitmap
+            yield block.data
+        yield layout.footer
+
+    target.apply(layout.length, chunks(), total)
+
+
+def _load_tgz(stream: Any, target: Target, settings: TransferSettings) -> None:
+    with _tar_errors():
+        with tarfile.open(fileobj=stream, mode="r|gz", bufsize=constants.BLOCK_SIZE) as tar:
+            _load_members(tar, target, settings)
+        # Behind the tar's end there is nothing to use, but what counts the bytes wants its end.
+        while stream.read(constants.BLOCK_SIZE):
+            pass
+
+
+def _load_members(tar: tarfile.TarFile, target: Target, settings: TransferSettings) -> None:
+    with chain.Staging(settings) as staging:
+        for member in tar:
+            file = tar.extractfile(member) if member.isreg() else None
+            number = chain.number_of(member.name)
+            if file is None or number is None:
+                LOG.info("Passing over %r in the image: no VHD of a chain", member.name)
+                continue
+            if target.uuid is not None:
+                raise exceptions.ChainBroken(
+                    "the image's leaf %s needs no parent, yet %s is there too"
+                    % (chain.LEAF, member.name))
+            peeked = _Peeked(file, constants.FOOTER_SIZE)
+            if number == 0 and not len(staging) and _is_whole(peeked.first):
+                # The leaf needs no parent, so this is all there is: no need to stage it.
+                apply_vhd(StreamReader(peeked, member.size), target)
+            else:
+                staging.add(number, member.size, peeked)
+        if target.uuid is None:
+            _apply_chain(staging, target)
+
+
+def _is_whole(first: bytes) -> bool:
+    return footers.Footer.parse(first).disk_type == constants.TYPE_DYNAMIC
+
+
+def _apply_chain(staging: chain.Staging, target: Target) -> None:
+    """Coalesce a chain: its base into a new VDI as large as the leaf, each delta on top."""
+    paths = staging.base_first()
+    with open(paths[-1], "rb") as file:
+        virtual_size = VhdFile(file).virtual_size
+    total = sum(os.path.getsize(path) for path in paths)
+    target.create(virtual_size)
+    for path in paths:
+        with open(path, "rb") as file:
+            apply_vhd(StreamReader(file, os.path.getsize(path)), target, total)
+
+
+@contextlib.contextmanager
+def _tar_errors() -> Iterator[None]:
+    try:
+        yield
+    except (tarfile.TarError, EOFError, zlib.error) as error:
+        raise exceptions.ImageCorrupt(
+            "the image is a damaged or truncated tgz: %s" % error) from error

@@ -1,0 +1,110 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""What a transfer process can be asked to do, as plain values."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Dict, Optional, Union
+
+from nova_swift_handler.catalog.names import Containers
+from nova_swift_handler.credentials import Credentials
+from nova_swift_handler.glance.service import ImageService
+from nova_swift_handler.glance.settings import GlanceSettings
+from nova_swift_handler.glance.settings import UserToken
+from nova_swift_handler.settings import StoreSettings
+from nova_swift_handler.settings import TransferSettings
+from nova_swift_handler.store.account import Account
+from nova_swift_handler.store.connection import Connection
+from nova_swift_handler.xapi.settings import XapiSettings
+
+
+@dataclasses.dataclass(frozen=True)
+class Services:
+    """How everything outside is reached.
+
+    :ivar xapi: the host; None where no VDI is touched.
+    """
+
+    credentials: Credentials
+    store: StoreSettings
+    transfer: TransferSettings
+    glance: GlanceSettings
+    xapi: Optional[XapiSettings] = None
+
+    @property
+    def containers(self) -> Containers:
+        """The names of this installation's containers."""
+        return Containers(self.store.container_prefix)
+
+    def account(self) -> Account:
+        """Return the service account in Swift."""
+        own = self.credentials
+        options = own.endpoint_filter(endpoint_override=own.endpoint_override)
+        return Account(Connection(own.session(), options, verify=own.verify,
+                                  timeout=own.timeout))
+
+    def images(self, user: Optional[UserToken]) -> ImageService:
+        """Return Glance as *user* sees it; as the service account does if None."""
+        return ImageService(self.glance, self.credentials.session(), user)
+
+
+@dataclasses.dataclass(frozen=True)
+class SnapshotJob:
+    """Store a VDI as the point of a Glance image, and make the image active.
+
+    :ivar user: who asked for the snapshot; Glance decides what they may do.
+    :ivar vdi_uuid: the leaf of the snapshot's chain.
+    :ivar volume_id: what the VDI is a snapshot of: the instance's uuid.
+    :ivar properties: set on the image.
+    :ivar origin: recorded in the point, for people.
+    """
+
+    services: Services
+    user: UserToken
+    image_id: str
+    vdi_uuid: str
+    volume_id: str
+    properties: Dict[str, str]
+    origin: Dict[str, str]
+
+
+@dataclasses.dataclass(frozen=True)
+class BootJob:
+    """Make a VDI of a Glance image.
+
+    :ivar user: who boots; Glance decides what they may have.
+    :ivar sr_ref: the SR that is to hold the VDI.
+    :ivar name_label: the VDI's name until Nova gives it another.
+    :ivar other_config: the VDI's, as Nova itself would set it.
+    """
+
+    services: Services
+    user: UserToken
+    image_id: str
+    sr_ref: str
+    name_label: str
+    description: str
+    other_config: Dict[str, str]
+
+
+@dataclasses.dataclass(frozen=True)
+class CleanUpJob:
+    """Remove what a killed transfer process may have left of an image's point."""
+
+    services: Services
+    image_id: str
+    volume_id: str
+
+
+Job = Union[SnapshotJob, BootJob, CleanUpJob]

@@ -1,0 +1,124 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Run a job in a transfer process and wait for it.
+
+Safe under eventlet's monkey patching as without: this end only reads a socket, so nova-compute's
+event loop goes on while the other process hashes and copies.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import pickle
+import socket
+import subprocess
+import sys
+import threading
+import time
+from typing import Any, Callable, Dict, Iterator, Optional
+
+from nova_swift_handler import exceptions
+from nova_swift_handler.transfer.jobs import Job
+
+LOG = logging.getLogger(__name__)
+
+_LEAVE = 30.0
+"""Seconds to wait for a process to end once its job is over or no longer wanted."""
+
+Listener = Callable[[Dict[str, Any]], None]
+
+_slots: Optional[threading.BoundedSemaphore] = None
+_SLOTS = 4
+"""Transfers of one nova-compute at a time; each may take 256 MiB."""
+
+
+def run(job: Job, listener: Listener = lambda event: None) -> Dict[str, Any]:
+    """Do *job* in a process of its own; return its result.
+
+    :param listener: called with each ``progress`` and ``vdi`` event.
+    :raises SwiftVhdError: the job's own error.
+    :raises TransferFailed: the process died.
+    """
+    with _slot():
+        ours, theirs = socket.socketpair()
+        with ours:
+            process = _start(theirs)
+            try:
+                # Not sendall under a lock: the job is small, the other end reads at once.
+                ours.sendall(pickle.dumps((LOG.getEffectiveLevel(), job)))
+                return _listen(ours, listener, process)
+            finally:
+                # Closing the socket is what tells the process that it is no longer wanted.
+                ours.close()
+                _wait(process, _LEAVE)
+
+
+def _slot() -> threading.BoundedSemaphore:
+    # Made at first use, when eventlet has patched threading, or never will.
+    global _slots
+    if _slots is None:
+        _slots = threading.BoundedSemaphore(_SLOTS)
+    return _slots
+
+
+def _start(theirs: socket.socket) -> subprocess.Popen[bytes]:
+    with theirs:
+        return subprocess.Popen(
+            [sys.executable, "-m", "nova_swift_handler.transfer.worker", str(theirs.fileno())],
+            pass_fds=(theirs.fileno(),), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+
+
+def _listen(ours: socket.socket, listener: Listener,
+            process: subprocess.Popen[bytes]) -> Dict[str, Any]:
+    for line in _lines(ours):
+        event = json.loads(line.decode("utf-8"))
+        kind = event["event"]
+        if kind == "result":
+            return dict(event["value"])
+        if kind == "error":
+            raise _error(event)
+        if kind == "log":
+            logging.getLogger(event["name"]).log(event["level"], "%s", event["text"])
+        else:
+            listener(event)
+    status = _wait(process, _LEAVE)
+    raise exceptions.TransferFailed(
+        "the transfer process %d ended without a result (%s); look for a reason in the kernel's "
+        "log if it was killed, else in this service's standard error" % (
+            process.pid, "still running" if status is None else "exit status %d" % status))
+
+
+def _lines(ours: socket.socket) -> Iterator[bytes]:
+    left = b""
+    while True:
+        data = ours.recv(65536)
+        if not data:
+            return
+        *lines, left = (left + data).split(b"\n")
+        yield from lines
+
+
+def _error(event: Dict[str, Any]) -> exceptions.SwiftVhdError:
+    kind = getattr(exceptions, event["type"], exceptions.TransferFailed)
+    if issubclass(kind, exceptions.XapiError):
+        return kind(event["message"], event["code"], event["params"])
+    return kind(event["message"])
+
+
+def _wait(process: subprocess.Popen[bytes], seconds: float) -> Optional[int]:
+    # Popen.wait may block the event loop; polling does not.
+    end = time.monotonic() + seconds
+    while process.poll() is None and time.monotonic() < end:
+        time.sleep(0.02)
+    return process.poll()

@@ -1,0 +1,113 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""A VDI becomes a point, and its image active."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from typing import Any, BinaryIO, cast, Dict, Iterator, Optional, Tuple
+
+from nova_swift_handler import exceptions
+from nova_swift_handler.catalog import names
+from nova_swift_handler.catalog.point import Point
+from nova_swift_handler.catalog.publish import Publisher
+from nova_swift_handler.catalog.publish import Subject
+from nova_swift_handler.glance.published import Published
+from nova_swift_handler.settings import StoreSettings
+from nova_swift_handler.store.account import Account
+from nova_swift_handler.transfer.jobs import Services
+from nova_swift_handler.transfer.jobs import SnapshotJob
+from nova_swift_handler.transfer.report import Report
+from nova_swift_handler.transfer.source import DiskSource
+from nova_swift_handler.transfer.source import VdiSource
+from nova_swift_handler.transfer.upload import Uploader
+from nova_swift_handler.xapi.session import Session
+
+LOG = logging.getLogger(__name__)
+
+
+def run(job: SnapshotJob, report: Report) -> Dict[str, Any]:
+    """Do *job*; return figures about what was stored.
+
+    :raises ImageUnavailable: the image was deleted meanwhile, or is not the user's to fill.
+    :raises SwiftVhdError: something else failed; then nothing of the point is left, and the
+        image is not active.
+    """
+    services = job.services
+    images = services.images(job.user)
+    image = images.get(job.image_id)
+    if image.status != "queued":
+        raise exceptions.RegistrationFailed(
+            "image %s cannot be filled with a snapshot: its status is %s, not queued"
+            % (image.id, image.status))
+    how = images.choose_registration()
+    images.prepare(image.id, "vhd", images.container_format(how), job.properties)
+    subject = Subject(image.id, "snapshot", job.volume_id, image.owner, image.created_at,
+                      job.origin)
+    account = services.account()
+    assert services.xapi is not None  # noqa: S101
+    with Session(services.xapi) as session:
+        with stored(services, account, subject, VdiSource(session, job.vdi_uuid),
+                    services.containers.volume(job.volume_id), report) as point:
+            how = images.register(image.id, published(account, services, point))
+    return {"registration": how, "virtual_size": point.virtual_size, "vhd_size": point.vhd_size,
+            "blocks": point.blocks, "segments": len(point.segments),
+            "stored": sum(segment.size for segment in point.segments)}
+
+
+def published(account: Account, services: Services, point: Point) -> Published:
+    """Return a point as ``ImageService.register`` takes it."""
+    def open_vhd() -> Tuple[BinaryIO, int]:
+        stream = account.open(point.container, names.of_point(point.image_id, names.DISK_VIEW))
+        return cast(BinaryIO, stream), stream.length
+
+    return Published(point.vhd_size, services.containers.images, point.image_id, open_vhd)
+
+
+@contextlib.contextmanager
+def stored(services: Services, account: Account, subject: Subject, source: DiskSource,
+           container: str, report: Report) -> Iterator[Point]:
+    """Give the complete point of the disk that *source* reads.
+
+    If the caller's block raises, or storing does, all that was written is taken back.
+    """
+    ensure_container(account, container, services.store)
+    uploader = Uploader(
+        account, container, subject.volume_id, segment_size=services.store.segment_size,
+        threads=services.transfer.upload_threads, progress=report.progress)
+    publisher: Optional[Publisher] = None
+    try:
+        virtual_size, blocks, segments = uploader.upload(source)
+        publisher = Publisher(account, services.containers, container)
+        yield publisher.publish(subject, virtual_size, blocks, segments)
+    except BaseException:
+        if publisher is not None:
+            publisher.withdraw()
+        uploader.discard()
+        raise
+
+
+def ensure_container(account: Account, container: str, store: StoreSettings) -> None:
+    """Make a container for disks, readable by Glance's Swift user; what is there stays."""
+    headers = {}
+    if store.reader_acl:
+        headers["X-Container-Read"] = store.reader_acl
+    if store.storage_policy:
+        # Swift refuses to change the policy of a container that is there.
+        with contextlib.suppress(exceptions.ObjectMissing):
+            account.head_container(container)
+            account.put_container(container, headers)
+            return
+        headers["X-Storage-Policy"] = store.storage_policy
+    account.put_container(container, headers)
