@@ -22,7 +22,7 @@ import setuptools
 FALLBACK_VERSION = "0.1.0"
 
 
-def _has_version_source():
+def _has_version_source() -> bool:
     if os.path.exists("PKG-INFO"):
         return True
     try:

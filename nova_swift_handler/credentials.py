@@ -90,7 +90,7 @@ class Credentials:
 
     def _plugin(self) -> Any:
         try:
-            loader = loading.get_plugin_loader(self.auth_type)
+            loader: Any = loading.get_plugin_loader(self.auth_type)
             return loader.load_from_options(**self.options)
         except ks_exceptions.NoMatchingPlugin as exc:
             raise exceptions.ConfigError(
@@ -106,7 +106,7 @@ class Credentials:
                 f"Opening a session as the service account with auth_type '{self.auth_type}': "
                 f"{exc}") from exc
 
-    def _cert(self) -> Union[None, str, Tuple[str, str]]:
+    def _cert(self) -> Union[str, Tuple[str, str], None]:
         if self.certfile and self.keyfile:
             return self.certfile, self.keyfile
         return self.certfile

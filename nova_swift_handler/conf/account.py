@@ -30,6 +30,7 @@ _PASSWORD_NEEDS = (
     (("password",), "the password of that user"),
     (("project_name", "project_id"), "service"),
 )
+INTERFACES = ("internal", "public")
 _TIMEOUT = 60.0
 """Seconds; keystoneauth itself would wait for ever."""
 _PASSWORD_TYPES = ("password", "v3password")
@@ -57,7 +58,7 @@ def load(conf: cfg.ConfigOpts) -> credentials.Credentials:
         insecure=own.insecure,
         timeout=float(own.timeout or _TIMEOUT),
         region_name=own.region_name,
-        interface=tuple(own.valid_interfaces or ("internal", "public")),
+        interface=tuple(own.valid_interfaces or INTERFACES),
         endpoint_override=own.endpoint_override,
     )
 
@@ -72,7 +73,7 @@ def _auth_type(conf: cfg.ConfigOpts, section: str) -> str:
 
 def _plugin_options(conf: cfg.ConfigOpts, section: str, auth_type: str) -> Dict[str, Any]:
     try:
-        loader = loading.get_plugin_loader(auth_type)
+        loader: Any = loading.get_plugin_loader(auth_type)
     except ks_exceptions.NoMatchingPlugin as exc:
         raise problem.wrong(
             section, "auth_type", auth_type, "keystoneauth has no such plugin",

@@ -75,6 +75,25 @@ database as part of an image's location; users never see it. Needed for registra
 """,
     ),
     cfg.StrOpt(
+        "glance_store_user_domain_id",
+        default="default",
+        help="""
+Keystone domain of ``glance_store_user``.
+
+Exactly the value of ``user_domain_id`` (or ``swift_store_user_domain_id``) of Glance's store.
+""",
+    ),
+    cfg.StrOpt(
+        "glance_store_project_domain_id",
+        default="default",
+        help="""
+Keystone domain of that user's project.
+
+Exactly the value of ``project_domain_id`` (or ``swift_store_project_domain_id``) of Glance's
+store.
+""",
+    ),
+    cfg.StrOpt(
         "glance_store_acl",
         help="""
 Who, besides this service's own account, may read the containers with disks.

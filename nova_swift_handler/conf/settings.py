@@ -27,6 +27,7 @@ from oslo_config import cfg
 from nova_swift_handler import credentials as _credentials
 from nova_swift_handler import settings as _settings
 from nova_swift_handler.conf import account, base, nova, opts, problem
+from nova_swift_handler.glance.settings import LOCATION, GlanceSettings
 from nova_swift_handler.xapi.settings import XapiSettings
 
 _MIB = 1024 ** 2
@@ -96,6 +97,37 @@ def xapi(conf: cfg.ConfigOpts) -> XapiSettings:
         cafile=own.xapi_cafile or None,
         connect_timeout=float(own.xapi_connect_timeout),
         read_timeout=float(own.xapi_read_timeout),
+        idle_timeout=float(own.transfer_idle_timeout),
+    )
+
+
+def glance(conf: cfg.ConfigOpts) -> GlanceSettings:
+    """Return how Glance is reached and how images are registered."""
+    opts.register(conf)
+    own = _values(conf)
+    store_options = {"glance_store_auth_address": "http://controller:5000/v3",
+                     "glance_store_user": "service:glance-swift",
+                     "glance_store_key": "the password of that user"}
+    is_set = [name for name in store_options if own[name]]
+    for name, example in store_options.items():
+        if name not in is_set and (is_set or own.glance_registration == LOCATION):
+            raise problem.missing(base.GROUP, name, example)
+    theirs = conf[nova.GLANCE]
+    endpoints = (own.glance_api_servers or theirs.api_servers
+                 or [theirs.endpoint_override or ""])
+    return GlanceSettings(
+        endpoints=tuple(endpoint for endpoint in endpoints if endpoint),
+        registration=own.glance_registration,
+        store_auth_address=own.glance_store_auth_address or None,
+        store_user=own.glance_store_user or None,
+        store_key=own.glance_store_key or None,
+        store_user_domain_id=own.glance_store_user_domain_id,
+        store_project_domain_id=own.glance_store_project_domain_id,
+        images_container=f"{own.container_prefix}-images",
+        verify=not own.insecure,
+        cafile=own.cafile or None,
+        region_name=own.region_name or None,
+        interface=tuple(own.valid_interfaces or account.INTERFACES),
         idle_timeout=float(own.transfer_idle_timeout),
     )
 

@@ -1,0 +1,76 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""What the commands share: the configuration, made into plain values when first asked for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cliff import command, lister, show
+from keystoneauth1 import session as ks_session
+from oslo_config import cfg
+
+from nova_swift_handler import credentials, settings
+from nova_swift_handler.conf import settings as from_conf
+from nova_swift_handler.glance.settings import GlanceSettings
+from nova_swift_handler.xapi.settings import XapiSettings
+
+
+class Configured:
+    """Mixed into a cliff command.  Each method raises ``ConfigError`` when an option is missing.
+
+    A command that needs no configuration does not touch these, and works without any file.
+    """
+
+    app: Any
+
+    @property
+    def conf(self) -> cfg.ConfigOpts:
+        """nova.conf, or the files named with --config-file."""
+        return self.app.conf
+
+    def credentials(self) -> credentials.Credentials:
+        """Return the service account's credentials."""
+        return from_conf.credentials(self.conf)
+
+    def service_session(self) -> ks_session.Session:
+        """Return a new keystoneauth session of the service account."""
+        return self.credentials().session()
+
+    def store_settings(self) -> settings.StoreSettings:
+        """Return where in Swift disks are kept."""
+        return from_conf.store(self.conf)
+
+    def transfer_settings(self) -> settings.TransferSettings:
+        """Return how disks are moved."""
+        return from_conf.transfer(self.conf)
+
+    def xapi_settings(self) -> XapiSettings:
+        """Return how the host's XAPI is reached."""
+        return from_conf.xapi(self.conf)
+
+    def glance_settings(self) -> GlanceSettings:
+        """Return how Glance is reached and images are registered."""
+        return from_conf.glance(self.conf)
+
+
+class Command(Configured, command.Command):
+    """A command that returns nothing to format."""
+
+
+class Lister(Configured, lister.Lister):
+    """A command that lists; takes ``-f json`` and the like."""
+
+
+class ShowOne(Configured, show.ShowOne):
+    """A command that shows one thing; takes ``-f json`` and the like."""
