@@ -24,9 +24,13 @@ from nova_swift_handler.sandbox.service import Service
 
 PROXY = "swift-proxy"
 EXPIRER = "swift-object-expirer"
+UPDATER = "swift-container-updater"
 BACKENDS = ["account", "container", "object"]
 DEVICE = "d1"
-EXPIRER_INTERVAL = 2  # seconds between two looks for objects whose X-Delete-At has come
+# Seconds between two looks for objects whose X-Delete-At has come, and between two rounds in which
+# accounts learn of their containers: without these the expirer's own containers stay unknown.
+EXPIRER_INTERVAL = 2
+UPDATER_INTERVAL = 3
 
 # The first is the default.  The second is there so that the option storage_policy can be tried.
 STORAGE_POLICIES = ["standard", "archive"]
@@ -58,7 +62,9 @@ def ports_needed() -> List[str]:
 
 def write_config(directory: Path, ports: Mapping[str, int], keystone_url: str) -> None:
     """Write the servers' configuration and what their rings are built from."""
-    (directory / "srv" / DEVICE).mkdir(parents=True, exist_ok=True)
+    for area in ("srv", "recon"):
+        (directory / area).mkdir(parents=True, exist_ok=True)
+    (directory / "srv" / DEVICE).mkdir(exist_ok=True)
     ini.write(directory / "swift.conf", {
         # Placement of data depends on these: they are the same for every sandbox.
         "swift-hash": {"swift_hash_path_prefix": "sandbox", "swift_hash_path_suffix": "sandbox"},
@@ -73,6 +79,9 @@ def write_config(directory: Path, ports: Mapping[str, int], keystone_url: str) -
                 "log_level": "WARNING"},
             "pipeline:main": {"pipeline": f"{kind}-server"},
             f"app:{kind}-server": {"use": f"egg:swift#{kind}"},
+            **({"container-updater": {"interval": UPDATER_INTERVAL, "concurrency": 1,
+                                      "account_suppression_time": 1}}
+               if kind == "container" else {}),
         })
     ini.write(directory / "proxy.conf", _proxy(directory, ports[PROXY], keystone_url))
     ini.write(directory / "object-expirer.conf", {
@@ -124,12 +133,16 @@ def ring_command(python: Path, directory: Path, ports: Mapping[str, int]) -> Lis
 
 def services(python: Path, directory: Path) -> List[Service]:
     """Return Swift's processes."""
-    def server(name: str, kind: str) -> Service:
+    def server(name: str, kind: str, config: str) -> Service:
         return Service(name, [str(python), str(scripts.DIRECTORY / "swift_server.py"), kind,
-                              str(directory / f"{kind}.conf")])
+                              str(directory / config)])
 
-    return [*(server(backend(kind), kind) for kind in BACKENDS), server(PROXY, "proxy"),
-            server(EXPIRER, "object-expirer")]
+    return [
+        *(server(backend(kind), f"{kind}-server", f"{kind}.conf") for kind in BACKENDS),
+        server(PROXY, "proxy-server", "proxy.conf"),
+        server(UPDATER, "container-updater", "container.conf"),
+        server(EXPIRER, "object-expirer", "object-expirer.conf"),
+    ]
 
 
 def account_url(proxy_port: int) -> str:
