@@ -17,20 +17,20 @@ The contract is that of ``nova.virt.xenapi.image.vdi_stream.VdiStreamStore`` in 
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from typing import Any, Dict, List
 
-from nova import exception as nova_exception
 import nova.conf
-from nova.image import glance as nova_glance
+from nova import exception as nova_exception
 from nova import utils as nova_utils
+from nova.image import glance as nova_glance
 from nova.virt.xenapi import vm_utils
 
 from nova_swift_handler import exceptions
 from nova_swift_handler.conf import settings
 from nova_swift_handler.glance.settings import UserToken
-from nova_swift_handler.transfer import jobs
-from nova_swift_handler.transfer import process
+from nova_swift_handler.transfer import jobs, process
 
 CONF = nova.conf.CONF
 LOG = logging.getLogger(__name__)
@@ -110,7 +110,7 @@ def _services(context: Any) -> jobs.Services:
     return jobs.Services(
         credentials=settings.credentials(CONF), store=settings.store(CONF),
         transfer=settings.transfer(CONF), xapi=settings.xapi(CONF),
-        glance=settings.glance(CONF, endpoints=_endpoints(context)))
+        glance=dataclasses.replace(settings.glance(CONF), endpoints=tuple(_endpoints(context))))
 
 
 def _endpoints(context: Any) -> List[str]:

@@ -19,20 +19,19 @@ anywhere leaves nothing that claims to be good and is not.
 
 from __future__ import annotations
 
-from concurrent import futures
 import dataclasses
 import functools
 import importlib.metadata
 import logging
-from typing import Any, Dict, Iterator, List, Optional, Tuple
 import uuid
+from concurrent import futures
+from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 from nova_swift_handler import exceptions
 from nova_swift_handler.catalog import names
 from nova_swift_handler.catalog import region as regions
 from nova_swift_handler.catalog.blockmap import BlockMap
-from nova_swift_handler.catalog.point import Point
-from nova_swift_handler.catalog.point import RegionRef
+from nova_swift_handler.catalog.point import Point, RegionRef
 from nova_swift_handler.catalog.segment import Segment
 from nova_swift_handler.store.account import Account
 from nova_swift_handler.store.manifest import Entry
@@ -69,20 +68,21 @@ class Publisher:
         self._written: List[Tuple[str, str]] = []
 
     def publish(self, subject: Subject, virtual_size: int, blocks: BlockMap,
-                stored: List[Segment]) -> Point:
-        """Publish a disk as the point of image *subject.image_id*, Glance's object included.
+                stored: List[Segment], for_glance: bool) -> Point:
+        """Publish a disk as the point of image *subject.image_id*.
 
         :param virtual_size: bytes of the disk.
         :param blocks: where its blocks are; refers to *stored*.
+        :param for_glance: whether Glance is to read the disk in place.
         :raises StoreError: Swift refused a write; call :meth:`withdraw`.
         """
         layout = Layout(virtual_size, blocks.order(), uuid.UUID(subject.image_id).bytes)
         refs = self._put_regions(blocks, stored)
-        view = self._put_view(subject.image_id, layout, refs)
-        if view != layout.length:
+        size = self._put_view(subject.image_id, layout, refs)
+        if size != layout.length:
             raise exceptions.StoreCorrupt(
                 "the stitched disk.vhd of image %s has %d bytes, %d were expected"
-                % (subject.image_id, view, layout.length))
+                % (subject.image_id, size, layout.length))
         point = Point(
             container=self._container, **dataclasses.asdict(subject), parent=None,
             stored_at=self._now(), sequence=self._next_sequence(), virtual_size=virtual_size,
@@ -90,23 +90,28 @@ class Publisher:
             digest=blocks.digest(virtual_size), regions=refs, segments=stored, writer=writer())
         self._put_json(self._container, names.of_point(point.image_id, names.POINT),
                        point.as_json())
-        self.enter(point.image_id, subject.kind, names.of_point(point.image_id, names.DISK_VIEW),
-                   point.vhd_size)
+        view_name = names.of_point(point.image_id, names.DISK_VIEW)
+        self.enter(point.image_id, subject.kind, view_name)
+        if for_glance:
+            self.offer(point.image_id, view_name, point.vhd_size, VHD_CONTENT_TYPE)
         return point
 
-    def enter(self, image_id: str, kind: str, view: str, size: int) -> None:
-        """Write the index's object, and the one that Glance reads, for a stored *view*.
+    def enter(self, image_id: str, kind: str, view: str) -> None:
+        """Write the index's object for a stored *view*."""
+        self._put_json(self._containers.index, image_id, {
+            "format": 0, "image_id": image_id, "kind": kind, "container": self._container,
+            "view": view})
+
+    def offer(self, image_id: str, view: str, size: int, content_type: str) -> None:
+        """Write the object through which Glance reads a stored *view* of *size* bytes.
 
         Glance's object has one entry, the view's name: such an object is always removed when
         Glance deletes the image, and never anything beneath it, Glance's user having no rights
         there.  It names no etag, so the view may be stitched anew.
         """
-        self._put_json(self._containers.index, image_id, {
-            "format": 0, "image_id": image_id, "kind": kind, "container": self._container,
-            "view": view})
         entry = Entry(path="/%s/%s" % (self._container, view), size=size)
         self._note(self._containers.images, image_id)
-        self._account.put_manifest(self._containers.images, image_id, [entry], VHD_CONTENT_TYPE)
+        self._account.put_manifest(self._containers.images, image_id, [entry], content_type)
 
     def withdraw(self) -> None:
         """Remove all that was written, newest first; what cannot be removed is logged."""

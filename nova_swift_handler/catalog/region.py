@@ -32,8 +32,7 @@ from typing import Dict, Iterator, List, Sequence
 
 from nova_swift_handler import exceptions
 from nova_swift_handler.catalog import segment as segments
-from nova_swift_handler.catalog.blockmap import BlockMap
-from nova_swift_handler.catalog.blockmap import Place
+from nova_swift_handler.catalog.blockmap import BlockMap, Place
 from nova_swift_handler.catalog.segment import Segment
 from nova_swift_handler.store import manifest
 

@@ -29,8 +29,8 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import struct
-from typing import List, Tuple
 import uuid
+from typing import List, Tuple
 
 from nova_swift_handler import exceptions
 from nova_swift_handler.vhd import constants

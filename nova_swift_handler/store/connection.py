@@ -18,12 +18,12 @@ import logging
 import threading
 from typing import Any, Callable, Dict, Optional, TypeVar
 
-from keystoneauth1 import exceptions as ks_exceptions
-from keystoneauth1 import session as ks_session
 import requests
 import swiftclient.client
 import tenacity
 import urllib3
+from keystoneauth1 import exceptions as ks_exceptions
+from keystoneauth1 import session as ks_session
 
 from nova_swift_handler import exceptions
 
@@ -63,13 +63,14 @@ class Connection:
         """The account's storage URL."""
         with self._lock:
             if self._url is None:
-                self._url = self._keystone(
+                found = self._keystone(
                     lambda: self._filter.get("endpoint_override")
                     or self._session.get_endpoint(**self._filter))
-                if not self._url:
+                if not found:
                     raise exceptions.StoreError(
                         "Keystone's catalogue has no object-store endpoint for this account; "
                         "check region_name and valid_interfaces in [swift_vhd]")
+                self._url = str(found)
             return self._url
 
     def once(self, what: str, request: Callable[..., T]) -> T:

@@ -62,7 +62,7 @@ class Entry:
         value: Dict[str, Any] = {"path": self.path, "size_bytes": self.size}
         if self.etag is not None:
             value["etag"] = self.etag
-        if self.first is not None:
+        if self.first is not None and self.last is not None:
             value["range"] = "%d-%d" % (self.first, self.last)
         return value
 

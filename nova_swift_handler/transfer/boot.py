@@ -23,12 +23,10 @@ from nova_swift_handler.catalog import lookup
 from nova_swift_handler.catalog.point import Point
 from nova_swift_handler.glance.image import Image
 from nova_swift_handler.store.account import Account
-from nova_swift_handler.transfer import fetch
-from nova_swift_handler.transfer import foreign
+from nova_swift_handler.transfer import fetch, foreign
 from nova_swift_handler.transfer.jobs import BootJob
 from nova_swift_handler.transfer.report import Report
-from nova_swift_handler.vhd.layout import FULL_BITMAP
-from nova_swift_handler.vhd.layout import Layout
+from nova_swift_handler.vhd.layout import FULL_BITMAP, Layout
 from nova_swift_handler.xapi import disk as disks
 from nova_swift_handler.xapi.import_ import import_disk
 from nova_swift_handler.xapi.session import Session
@@ -46,12 +44,9 @@ def run(job: BootJob, report: Report) -> Dict[str, Any]:
     """
     services = job.services
     images = services.images(job.user)
-    image = images.get(job.image_id)
-    if image.status != "active":
-        raise exceptions.ImageUnavailable(
-            "image %s cannot be booted: its status is %s, not active" % (image.id, image.status))
+    image = images.check_download(job.image_id)
     account = services.account()
-    assert services.xapi is not None  # noqa: S101
+    assert services.xapi is not None
     with Session(services.xapi) as session:
         target = Target(session, job, report)
         point = _own_point(account, job, image)
@@ -60,7 +55,7 @@ def run(job: BootJob, report: Report) -> Dict[str, Any]:
                 restore(account, point, target, services.transfer.download_threads)
             source = "swift"
         else:
-            with target, images.open_data(image.id) as data:
+            with target, contextlib.closing(images.open_data(image.id)) as data:
                 foreign.load(data, target, services.transfer)
             source = "glance"
         return {"vdi_uuid": target.uuid, "source": source, "virtual_size": target.virtual_size}
@@ -68,7 +63,7 @@ def run(job: BootJob, report: Report) -> Dict[str, Any]:
 
 def _own_point(account: Account, job: BootJob, image: Image) -> Optional[Point]:
     point = lookup.find(account, job.services.containers, image.id)
-    if point is not None and not lookup.is_of(point, image.owner, image.created_at):
+    if point is not None and not lookup.is_of(point, image.owner or "", image.created_at):
         LOG.warning("Image %s is not the one whose disk is stored under its id (that was owned "
                     "by %s, created %s); taking its bytes from Glance", image.id,
                     point.project_id, point.image_created_at)
@@ -110,7 +105,7 @@ class Target:
 
     def apply(self, length: int, chunks: Iterator[Any], total: Optional[int] = None) -> None:
         """Write a VHD of *length* bytes on top of what the VDI holds."""
-        assert self.uuid is not None  # noqa: S101
+        assert self.uuid is not None
         done, total = self._done, total or self._done + length
         import_disk(self._session, self.uuid, length, chunks,
                     progress=lambda sent: self._report.progress(done + sent, max(total, done)))

@@ -15,15 +15,14 @@
 from __future__ import annotations
 
 import collections
-from concurrent import futures
 import hashlib
 import logging
-from typing import Callable, Deque, Iterator, List, NamedTuple
+from concurrent import futures
+from typing import Callable, Deque, Generator, Iterator, List, NamedTuple
 
 from nova_swift_handler import exceptions
 from nova_swift_handler.catalog import segment as segments
-from nova_swift_handler.catalog.blockmap import BlockMap
-from nova_swift_handler.catalog.blockmap import Place
+from nova_swift_handler.catalog.blockmap import BlockMap, Place
 from nova_swift_handler.catalog.segment import Segment
 from nova_swift_handler.store.account import Account
 from nova_swift_handler.vhd import constants
@@ -55,7 +54,7 @@ def runs(blocks: BlockMap) -> Iterator[List[Place]]:
 
 
 def fetch(account: Account, blocks: BlockMap, stored: List[Segment], threads: int,
-          stopped: Callable[[], bool] = lambda: False) -> Iterator[Fetched]:
+          stopped: Callable[[], bool] = lambda: False) -> Generator[Fetched, None, None]:
     """Yield all blocks that are not zero, ascending, each checked against its SHA-256.
 
     Memory: at most ``threads + 1`` runs of 16 MiB.

@@ -18,8 +18,8 @@ import contextlib
 import logging
 import os
 import tarfile
-from typing import TYPE_CHECKING, Any, Iterator, Optional, Protocol
 import zlib
+from typing import TYPE_CHECKING, Any, Iterator, Optional, Protocol
 
 from nova_swift_handler import exceptions
 from nova_swift_handler.settings import TransferSettings
@@ -38,19 +38,23 @@ LOG = logging.getLogger(__name__)
 _GZIP = b"\x1f\x8b"
 
 
-class Stream(Protocol):
-    """Bytes of an image."""
-
-    length: int
+class Readable(Protocol):
+    """Bytes, front to back."""
 
     def read(self, size: int) -> bytes:
         """Return up to *size* bytes; none at the end."""
 
 
+class Stream(Readable, Protocol):
+    """Bytes of an image, *length* of them."""
+
+    length: int
+
+
 class _Peeked:
     """A stream whose first bytes have been looked at."""
 
-    def __init__(self, stream: Stream, size: int) -> None:
+    def __init__(self, stream: Readable, size: int) -> None:
         self._stream = stream
         self.first = b""
         while len(self.first) < size:

@@ -20,10 +20,8 @@ from typing import Dict, Optional, Union
 from nova_swift_handler.catalog.names import Containers
 from nova_swift_handler.credentials import Credentials
 from nova_swift_handler.glance.service import ImageService
-from nova_swift_handler.glance.settings import GlanceSettings
-from nova_swift_handler.glance.settings import UserToken
-from nova_swift_handler.settings import StoreSettings
-from nova_swift_handler.settings import TransferSettings
+from nova_swift_handler.glance.settings import GlanceSettings, UserToken
+from nova_swift_handler.settings import StoreSettings, TransferSettings
 from nova_swift_handler.store.account import Account
 from nova_swift_handler.store.connection import Connection
 from nova_swift_handler.xapi.settings import XapiSettings

@@ -16,21 +16,19 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from typing import Any, BinaryIO, cast, Dict, Iterator, Optional, Tuple
+from typing import Any, BinaryIO, Dict, Iterator, Optional, Tuple, cast
 
 from nova_swift_handler import exceptions
 from nova_swift_handler.catalog import names
 from nova_swift_handler.catalog.point import Point
-from nova_swift_handler.catalog.publish import Publisher
-from nova_swift_handler.catalog.publish import Subject
+from nova_swift_handler.catalog.publish import Publisher, Subject
 from nova_swift_handler.glance.published import Published
+from nova_swift_handler.glance.settings import LOCATION
 from nova_swift_handler.settings import StoreSettings
 from nova_swift_handler.store.account import Account
-from nova_swift_handler.transfer.jobs import Services
-from nova_swift_handler.transfer.jobs import SnapshotJob
+from nova_swift_handler.transfer.jobs import Services, SnapshotJob
 from nova_swift_handler.transfer.report import Report
-from nova_swift_handler.transfer.source import DiskSource
-from nova_swift_handler.transfer.source import VdiSource
+from nova_swift_handler.transfer.source import DiskSource, VdiSource
 from nova_swift_handler.transfer.upload import Uploader
 from nova_swift_handler.xapi.session import Session
 
@@ -51,16 +49,18 @@ def run(job: SnapshotJob, report: Report) -> Dict[str, Any]:
         raise exceptions.RegistrationFailed(
             "image %s cannot be filled with a snapshot: its status is %s, not queued"
             % (image.id, image.status))
-    how = images.choose_registration()
-    images.prepare(image.id, "vhd", images.container_format(how), job.properties)
-    subject = Subject(image.id, "snapshot", job.volume_id, image.owner, image.created_at,
+    how, why = images.choose(image.id)
+    LOG.info("Image %s will be registered by %s: %s", image.id, how, why)
+    images.prepare(image.id, "vhd", "bare" if how == LOCATION else "ovf", job.properties)
+    subject = Subject(image.id, "snapshot", job.volume_id, image.owner or "", image.created_at,
                       job.origin)
     account = services.account()
-    assert services.xapi is not None  # noqa: S101
-    with Session(services.xapi) as session:
-        with stored(services, account, subject, VdiSource(session, job.vdi_uuid),
-                    services.containers.volume(job.volume_id), report) as point:
-            how = images.register(image.id, published(account, services, point))
+    assert services.xapi is not None
+    with Session(services.xapi) as session, stored(
+            services, account, subject, VdiSource(session, job.vdi_uuid),
+            services.containers.volume(job.volume_id), report,
+            for_glance=how == LOCATION) as point:
+        how = images.register(image.id, published(account, services, point))
     return {"registration": how, "virtual_size": point.virtual_size, "vhd_size": point.vhd_size,
             "blocks": point.blocks, "segments": len(point.segments),
             "stored": sum(segment.size for segment in point.segments)}
@@ -77,8 +77,10 @@ def published(account: Account, services: Services, point: Point) -> Published:
 
 @contextlib.contextmanager
 def stored(services: Services, account: Account, subject: Subject, source: DiskSource,
-           container: str, report: Report) -> Iterator[Point]:
+           container: str, report: Report, for_glance: bool) -> Iterator[Point]:
     """Give the complete point of the disk that *source* reads.
+
+    :param for_glance: whether Glance is to read it in place.
 
     If the caller's block raises, or storing does, all that was written is taken back.
     """
@@ -90,7 +92,8 @@ def stored(services: Services, account: Account, subject: Subject, source: DiskS
     try:
         virtual_size, blocks, segments = uploader.upload(source)
         publisher = Publisher(account, services.containers, container)
-        yield publisher.publish(subject, virtual_size, blocks, segments)
+        yield publisher.publish(subject, virtual_size, blocks, segments,
+                                for_glance)
     except BaseException:
         if publisher is not None:
             publisher.withdraw()

@@ -25,21 +25,18 @@ import logging
 import queue
 import threading
 import time
-from typing import Callable, Iterator, List, Optional, Set, Tuple
 import uuid
+from typing import Callable, Iterator, List, Optional, Set, Tuple, Union
 
 from nova_swift_handler import exceptions
 from nova_swift_handler.catalog import names
 from nova_swift_handler.catalog import segment as segments
-from nova_swift_handler.catalog.blockmap import BlockMap
-from nova_swift_handler.catalog.blockmap import Place
+from nova_swift_handler.catalog.blockmap import BlockMap, Place
 from nova_swift_handler.catalog.segment import Segment
 from nova_swift_handler.store.account import Account
-from nova_swift_handler.transfer.source import DiskSource
-from nova_swift_handler.transfer.source import Numbered
+from nova_swift_handler.transfer.source import DiskSource, Numbered
 from nova_swift_handler.vhd import constants
-from nova_swift_handler.vhd.layout import block_count
-from nova_swift_handler.vhd.layout import FULL_BITMAP
+from nova_swift_handler.vhd.layout import FULL_BITMAP, block_count
 
 LOG = logging.getLogger(__name__)
 
@@ -170,7 +167,7 @@ class Uploader:
             try:
                 self._send(run, ended)
                 self._failures = 0
-            except Exception as error:  # a thread's exception must not die with it
+            except Exception as error:  # noqa: BLE001  (it must not die with the thread)
                 self._failed(error)
 
     def _failed(self, error: Exception) -> None:
@@ -200,7 +197,7 @@ class Uploader:
                 self._lost.update(taken)
             raise
         with self._lock:
-            assert self._map is not None  # noqa: S101
+            assert self._map is not None
             index = len(self.stored)
             self.stored.append(Segment(self._container, name, stored.etag, stored.size,
                                        len(entries)))
@@ -208,7 +205,7 @@ class Uploader:
                 self._map.set(Place(number, index, slot, digest))
 
     def _pieces(self, first: Run, entries: List[Tuple[int, bytes]], taken: List[int],
-                ended: List[bool]) -> Iterator[bytes]:
+                ended: List[bool]) -> Iterator[Union[bytes, bytearray]]:
         run: Optional[Run] = first
         while run is not None:
             taken.extend(number for number, _data in run)

@@ -30,10 +30,7 @@ import threading
 from typing import Any, Callable, Dict
 
 from nova_swift_handler import exceptions
-from nova_swift_handler.transfer import boot
-from nova_swift_handler.transfer import cleanup
-from nova_swift_handler.transfer import jobs
-from nova_swift_handler.transfer import snapshot
+from nova_swift_handler.transfer import boot, cleanup, jobs, snapshot
 from nova_swift_handler.transfer.report import Report
 
 LOG = logging.getLogger(__name__)
@@ -121,7 +118,7 @@ def main() -> int:
     threading.Thread(target=channel.watch, args=(report,), daemon=True).start()
     try:
         event = {"event": "result", "value": _RUNNERS[type(job)](job, report)}
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  (told to the parent, whatever it is)
         event = _failure(error)
     channel.send(event)
     # Threads that still wait for a peer hold nothing that matters any more.

@@ -14,10 +14,10 @@
 
 from __future__ import annotations
 
-from typing import Tuple
+from typing import Tuple, Union
 
 
-def checksum(data: bytes) -> int:
+def checksum(data: Union[bytes, bytearray]) -> int:
     """Return the one's complement of the sum of *data*'s bytes, its checksum field being zero."""
     return ~sum(data) & 0xFFFFFFFF
 

@@ -20,8 +20,7 @@ from nova_swift_handler import exceptions
 from nova_swift_handler.vhd import bitmap as sector_bitmap
 from nova_swift_handler.vhd import constants
 from nova_swift_handler.vhd.footer import Footer
-from nova_swift_handler.vhd.reader import read_exactly
-from nova_swift_handler.vhd.reader import StreamReader
+from nova_swift_handler.vhd.reader import StreamReader, read_exactly
 
 
 class VhdFile:
@@ -99,7 +98,7 @@ class VhdFile:
         return result
 
     def _block(self, block: int) -> bytearray:
-        assert self.head is not None  # noqa: S101
+        assert self.head is not None
         header = self.head.header
         self._file.seek(self.head.bat[block] * constants.SECTOR)
         what = "block %d" % block

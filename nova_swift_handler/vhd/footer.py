@@ -18,8 +18,7 @@ import dataclasses
 import struct
 
 from nova_swift_handler import exceptions
-from nova_swift_handler.vhd import constants
-from nova_swift_handler.vhd import fields
+from nova_swift_handler.vhd import constants, fields
 
 COOKIE = b"conectix"
 
