@@ -22,6 +22,8 @@ from typing import Any, Callable, ContextManager, Iterator, Type
 
 import pytest
 
+from nova_swift_handler.xapi import patience as patiences
+from nova_swift_handler.xapi import request
 from nova_swift_handler.xapi import session as sessions
 
 from . import host as hosts
@@ -78,3 +80,11 @@ def raises(host: hosts.Host) -> Callable[..., ContextManager[Any]]:
             assert secret not in text
 
     return manager
+
+
+@pytest.fixture
+def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Look at tasks often, and do not wait long for their reasons."""
+    monkeypatch.setattr(request, "REASON_TIMEOUT", 0.3)
+    monkeypatch.setattr(request, "_REFUSAL_TIMEOUT", 0.1)
+    monkeypatch.setattr(patiences, "TICK", 0.1)
