@@ -253,7 +253,10 @@ def test_a_failed_task_ends_an_import_that_nobody_reads(
 
 def test_a_server_that_never_answers_ends_the_import(
         session: sessions.Session, host: hosts.Host, raises: Any) -> None:
-    host.data = lambda exchange: [None, exchange.wait_for_close()][0]
+    def data(exchange: hosts.Exchange) -> None:
+        exchange.wait_for_close()
+
+    host.data = data
     with raises(exceptions.TransferCut, "no byte passed"):
         import_.import_disk(session, VDI, len(DISK), pieces(DISK))
 

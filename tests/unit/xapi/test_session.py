@@ -184,7 +184,7 @@ def test_a_closed_port_is_named(settings: sessions.XapiSettings) -> None:
 def test_what_is_not_xapi_is_called_so(settings: sessions.XapiSettings, host: hosts.Host,
                                        answer: bytes) -> None:
     host.before = lambda _method: answer
-    with pytest.raises(exceptions.XapiUnreachable, match="check \\[xenserver\\] connection_url"), \
+    with pytest.raises(exceptions.XapiUnreachable, match=r"check \[xenserver\] connection_url"), \
             sessions.Session(settings):
         pass
 
@@ -234,7 +234,7 @@ def test_a_certificate_must_name_the_host(tls: Tuple[ssl.SSLContext, pathlib.Pat
 
 def test_an_unreadable_ca_file_is_a_configuration_error(
         change: Callable[..., sessions.XapiSettings]) -> None:
-    with pytest.raises(exceptions.ConfigError, match="/nowhere/ca.pem"), \
+    with pytest.raises(exceptions.ConfigError, match="/nowhere/ca"), \
             sessions.Session(change(url="https://127.0.0.1:1", cafile="/nowhere/ca.pem")):
         pass
 

@@ -45,7 +45,7 @@ def test_failure_tells_what_was_done_and_why(session: sessions.Session, host: ho
 def test_a_full_sr_is_told_as_one(session: sessions.Session, host: hosts.Host,
                                   raises: Any) -> None:
     with tasks.Task(session, "trying it") as task:
-        host.tasks[task.ref].update(status="failure", error_info=["SR_BACKEND_FAILURE_44", "", "x"])
+        host.tasks[task.ref].update(status="failure", error_info=["SR_BACKEND_FAILURE_44", "x"])
         with raises(exceptions.SrFull):
             task.wait(1)
 
