@@ -119,7 +119,7 @@ class Disk(abc.ABC):
     def close(self) -> None:
         """Detach; may be called twice."""
 
-    def __enter__(self) -> "Disk":
+    def __enter__(self) -> Disk:
         return self
 
     def __exit__(self, *_exc: object) -> None:
@@ -235,7 +235,7 @@ class StorageRepository(abc.ABC):
 
 
 def open_sr(
-    type: str, uuid: str, root: str, size: int,  # noqa: A002 - XAPI's own name for it
+    type: str, uuid: str, root: str, size: int,
     sm_config: Optional[Mapping[str, str]] = None,
 ) -> StorageRepository:
     """Open the SR kept in the directory ``root`` (made if missing), its own and no other's.
@@ -245,15 +245,15 @@ def open_sr(
     """
     os.makedirs(root, exist_ok=True)
     if type == "ext":
-        from nova_swift_handler.sandbox.xapi.storage import ext
-        return ext.ExtSR(uuid, root, size)
+        from nova_swift_handler.sandbox.xapi.storage.ext import ExtSR
+        return ExtSR(uuid, root, size)
     if type == "lvm":
-        from nova_swift_handler.sandbox.xapi.storage import lvm
+        from nova_swift_handler.sandbox.xapi.storage.lvm import LvmSR
         allocation = dict(sm_config or {}).get("allocation", "thick")
-        return lvm.LvmSR(uuid, root, size, allocation=allocation)
+        return LvmSR(uuid, root, size, allocation=allocation)
     if type == "iso":
-        from nova_swift_handler.sandbox.xapi.storage import iso
-        return iso.IsoSR(uuid, root, size)
+        from nova_swift_handler.sandbox.xapi.storage.iso import IsoSR
+        return IsoSR(uuid, root, size)
     raise StorageError("SR_UNKNOWN_DRIVER", [type])
 
 
@@ -264,5 +264,5 @@ def copy_disk(
 
     The new disk is destroyed again when the copy fails.
     """
-    from nova_swift_handler.sandbox.xapi.storage import copy
-    return copy.copy_disk(src_sr, src_uuid, dst_sr, dst_uuid)
+    from nova_swift_handler.sandbox.xapi.storage.copy import copy_flat
+    return copy_flat(src_sr, src_uuid, dst_sr, dst_uuid)
