@@ -17,6 +17,7 @@ from __future__ import annotations
 import dataclasses
 
 DISK_VIEW = "disk.vhd"
+ISO_VIEW = "disk.iso"
 POINT = "point.json"
 
 

@@ -33,7 +33,7 @@ from nova_swift_handler.catalog import region as regions
 from nova_swift_handler.catalog.blockmap import BlockMap
 from nova_swift_handler.catalog.point import Point, RegionRef
 from nova_swift_handler.catalog.segment import Segment
-from nova_swift_handler.store.account import Account
+from nova_swift_handler.store.account import Account, Stored
 from nova_swift_handler.store.manifest import Entry
 from nova_swift_handler.vhd.layout import Layout
 
@@ -110,7 +110,7 @@ class Publisher:
         there.  It names no etag, so the view may be stitched anew.
         """
         entry = Entry(path="/%s/%s" % (self._container, view), size=size)
-        self._note(self._containers.images, image_id)
+        self.note(self._containers.images, image_id)
         self._account.put_manifest(self._containers.images, image_id, [entry], content_type)
 
     def withdraw(self) -> None:
@@ -136,34 +136,40 @@ class Publisher:
             return None
         table = region.table()
         name = regions.name(index, table)
-        self._note(self._container, name + ".table")
+        self.note(self._container, name + ".table")
         self._account.put(self._container, name + ".table", table)
         parts: List[Dict[str, Any]] = []
         for serial, entries in enumerate(region.manifests()):
             part = "%s.%d" % (name, serial)
-            self._note(self._container, part)
-            put = self._account.put_manifest(self._container, part, entries)
+            put = self.put_manifest(part, entries, VHD_CONTENT_TYPE)
             parts.append({"name": part, "etag": put.etag, "size": put.size})
         return RegionRef(index, name + ".table", parts, len(region.places))
 
     def _put_view(self, image_id: str, layout: Layout, refs: List[RegionRef]) -> int:
         head = names.of_point(image_id, "head")
-        self._note(self._container, head)
+        self.note(self._container, head)
         put = self._account.put(self._container, head, layout.head)
         view = names.of_point(image_id, names.DISK_VIEW)
-        self._note(self._container, view)
         entries = [Entry("/%s/%s" % (self._container, head), put.etag, put.size)]
         entries += [Entry("/%s/%s" % (self._container, part["name"]), part["etag"], part["size"])
                     for ref in refs for part in ref.parts]
         entries.append(Entry(data=layout.footer))
-        return self._account.put_manifest(self._container, view, entries, VHD_CONTENT_TYPE).size
+        return self.put_manifest(view, entries, VHD_CONTENT_TYPE).size
 
     def _put_json(self, container: str, name: str, value: Any) -> None:
-        self._note(container, name)
+        self.note(container, name)
         self._account.put_json(container, name, value)
 
-    def _note(self, container: str, name: str) -> None:
-        # Before the write: an answer may be lost although the object is there.
+    def put_manifest(self, name: str, entries: List[Entry], content_type: str) -> Stored:
+        """Write a stitched object into the container."""
+        self.note(self._container, name)
+        return self._account.put_manifest(self._container, name, entries, content_type)
+
+    def note(self, container: str, name: str) -> None:
+        """Remember an object that is about to be written.
+
+        Before the write, since an answer may be lost although the object is there.
+        """
         self._written.append((container, name))
 
     def _now(self) -> str:

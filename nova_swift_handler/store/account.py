@@ -214,10 +214,15 @@ class Account:
         """Return a stream of an object of any size; the caller closes it."""
         return ObjectStream(self._conn, container, name)
 
-    def listing(self, container: str, prefix: str = "") -> Iterator[Dict[str, Any]]:
-        """Yield the rows of a container's listing, by name."""
+    def listing(self, container: str, prefix: str = "",
+                delimiter: Optional[str] = None) -> Iterator[Dict[str, Any]]:
+        """Yield the rows of a container's listing, by name.
+
+        :param delimiter: names with this character behind the prefix are left out but for what
+            stands before it, which comes as a row with the key ``subdir`` instead of ``name``.
+        """
         fetch = functools.partial(swift.get_container, container=container,
-                                  prefix=prefix or None)
+                                  prefix=prefix or None, delimiter=delimiter)
         marker = ""
         while True:
             _headers, rows = self._conn.repeat("listing container %s" % container,
@@ -225,7 +230,7 @@ class Account:
             if not rows:
                 return
             yield from rows
-            marker = rows[-1]["name"]
+            marker = rows[-1].get("name") or rows[-1]["subdir"]
 
     def delete(self, container: str, name: str) -> None:
         """Remove an object, never the segments a manifest names; absent is done."""

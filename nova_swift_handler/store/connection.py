@@ -62,7 +62,8 @@ class Connection:
     def url(self) -> str:
         """The account's storage URL."""
         with self._lock:
-            if self._url is None:
+            url = self._url
+            if url is None:
                 found = self._keystone(
                     lambda: self._filter.get("endpoint_override")
                     or self._session.get_endpoint(**self._filter))
@@ -70,8 +71,8 @@ class Connection:
                     raise exceptions.StoreError(
                         "Keystone's catalogue has no object-store endpoint for this account; "
                         "check region_name and valid_interfaces in [swift_vhd]")
-                self._url = str(found)
-            return self._url
+                url = self._url = str(found)
+            return url
 
     def once(self, what: str, request: Callable[..., T]) -> T:
         """Make one request that cannot be repeated.
@@ -121,7 +122,7 @@ class Connection:
         return retrying(self.once, what, request)
 
     def _token(self) -> str:
-        return self._keystone(self._session.get_token)
+        return str(self._keystone(self._session.get_token))
 
     def _keystone(self, call: Callable[[], T]) -> T:
         try:

@@ -19,12 +19,11 @@ import logging
 from typing import Any, BinaryIO, Dict, Iterator, Optional, Tuple, cast
 
 from nova_swift_handler import exceptions
-from nova_swift_handler.catalog import names
+from nova_swift_handler.catalog import containers, names
 from nova_swift_handler.catalog.point import Point
 from nova_swift_handler.catalog.publish import Publisher, Subject
 from nova_swift_handler.glance.published import Published
 from nova_swift_handler.glance.settings import LOCATION
-from nova_swift_handler.settings import StoreSettings
 from nova_swift_handler.store.account import Account
 from nova_swift_handler.transfer.jobs import Services, SnapshotJob
 from nova_swift_handler.transfer.report import Report
@@ -84,7 +83,7 @@ def stored(services: Services, account: Account, subject: Subject, source: DiskS
 
     If the caller's block raises, or storing does, all that was written is taken back.
     """
-    ensure_container(account, container, services.store)
+    containers.ensure(account, services.containers, container, services.store)
     uploader = Uploader(
         account, container, subject.volume_id, segment_size=services.store.segment_size,
         threads=services.transfer.upload_threads, progress=report.progress)
@@ -99,18 +98,3 @@ def stored(services: Services, account: Account, subject: Subject, source: DiskS
             publisher.withdraw()
         uploader.discard()
         raise
-
-
-def ensure_container(account: Account, container: str, store: StoreSettings) -> None:
-    """Make a container for disks, readable by Glance's Swift user; what is there stays."""
-    headers = {}
-    if store.reader_acl:
-        headers["X-Container-Read"] = store.reader_acl
-    if store.storage_policy:
-        # Swift refuses to change the policy of a container that is there.
-        with contextlib.suppress(exceptions.ObjectMissing):
-            account.head_container(container)
-            account.put_container(container, headers)
-            return
-        headers["X-Storage-Policy"] = store.storage_policy
-    account.put_container(container, headers)

@@ -1,0 +1,100 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Make the containers, with the rights that Glance's Swift user needs and no more."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from typing import Dict, List, Optional
+
+from nova_swift_handler import exceptions
+from nova_swift_handler.catalog.names import Containers
+from nova_swift_handler.settings import StoreSettings
+from nova_swift_handler.store.account import Account
+
+_READ = "x-container-read"
+
+
+@dataclasses.dataclass(frozen=True)
+class Wanted:
+    """A container as it should be.
+
+    :ivar read: its read ACL; None leaves it as it is.
+    :ivar write: its write ACL; None leaves it as it is.
+    """
+
+    name: str
+    read: Optional[str]
+    write: Optional[str]
+
+
+def wanted(containers: Containers, acl: str) -> List[Wanted]:
+    """Return the containers that every installation has.
+
+    Glance's Swift user may write the images container alone: with rights on the others, deleting
+    one image in Glance would delete every segment that its manifest leads to, shared or not.
+
+    :param acl: element of a Swift ACL that covers that user.
+    """
+    return [Wanted(containers.index, None, None),
+            Wanted(containers.images, acl, acl),
+            Wanted(containers.templates, acl, ""),
+            Wanted(containers.isos, acl, "")]
+
+
+def apply(account: Account, want: Wanted, policy: Optional[str], dry_run: bool) -> str:
+    """Bring one container about; return ``present``, ``created`` or ``changed``."""
+    try:
+        there = account.head_container(want.name)
+    except exceptions.ObjectMissing:
+        if not dry_run:
+            headers = {"X-Storage-Policy": policy} if policy else {}
+            account.put_container(want.name, {**headers, **_acls(want)})
+        return "created"
+    if all(there.get(name.lower(), "") == value for name, value in _acls(want).items()):
+        return "present"
+    if not dry_run:
+        account.put_container(want.name, _acls(want))
+    return "changed"
+
+
+def ensure(account: Account, containers: Containers, name: str, store: StoreSettings) -> None:
+    """Make the container *name* for disks, readable by Glance's Swift user.
+
+    Who that is, when the configuration does not say, the images container's ACL does.
+
+    :raises StoreError: the images container is missing: ``swift-vhd setup`` makes it.
+    """
+    acl = store.reader_acl
+    if not acl:
+        try:
+            acl = account.head_container(containers.images).get(_READ, "")
+        except exceptions.ObjectMissing as error:
+            raise exceptions.ObjectMissing(
+                "container %s is not there; run `swift-vhd setup` once" % containers.images
+            ) from error
+    with contextlib.suppress(exceptions.ObjectMissing):
+        if account.head_container(name).get(_READ, "") == acl:
+            return
+        account.put_container(name, {"X-Container-Read": acl})
+        return
+    headers = {"X-Container-Read": acl}
+    if store.storage_policy:
+        headers["X-Storage-Policy"] = store.storage_policy
+    account.put_container(name, headers)
+
+
+def _acls(want: Wanted) -> Dict[str, str]:
+    acls = {"X-Container-Read": want.read, "X-Container-Write": want.write}
+    return {name: value for name, value in acls.items() if value is not None}

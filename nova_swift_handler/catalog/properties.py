@@ -1,0 +1,81 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""``<name>.properties``: what a template or ISO is, beside its data, for people and tools."""
+
+from __future__ import annotations
+
+import re
+from typing import Dict, Iterator, Mapping
+
+from nova_swift_handler import exceptions
+from nova_swift_handler.store.account import Account
+
+_SUFFIX = ".properties"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._+@()-]{0,199}")
+
+
+def check_name(name: str) -> None:
+    """Refuse what cannot be a template's or an ISO's name.
+
+    :raises ConfigError: it holds a character that has a meaning in object names, or is too long.
+    """
+    if not _NAME.fullmatch(name):
+        raise exceptions.ConfigError(
+            "%r cannot be a name: begin with a letter or digit and use up to 200 letters, digits, "
+            "blanks and . _ + @ ( ) -" % name)
+
+
+def object_name(name: str) -> str:
+    """Return the name of the properties object of *name*."""
+    return name + _SUFFIX
+
+
+def pack(values: Mapping[str, object]) -> bytes:
+    """Return *values* as lines of ``key=value``, backslash and line ends escaped."""
+    lines = []
+    for key, value in values.items():
+        text = str(value).replace("\\", "\\\\").replace("\n", "\\n").replace("\r", "\\r")
+        lines.append("%s=%s\n" % (key, text))
+    return "".join(lines).encode("utf-8")
+
+
+def parse(data: bytes) -> Dict[str, str]:
+    """Return the values of a properties object; lines without ``=`` and comments are skipped."""
+    result = {}
+    for line in data.decode("utf-8", "replace").splitlines():
+        key, found, value = line.partition("=")
+        if found and not key.startswith("#"):
+            result[key.strip()] = re.sub(
+                r"\\(.)", lambda match: {"n": "\n", "r": "\r"}.get(match[1], match[1]), value)
+    return result
+
+
+def write(account: Account, container: str, name: str, values: Mapping[str, object]) -> None:
+    """Store the properties of *name*."""
+    account.put(container, object_name(name), pack(values), "text/plain; charset=utf-8")
+
+
+def exists(account: Account, container: str, name: str) -> bool:
+    """Tell whether *container* has something called *name*."""
+    try:
+        account.head(container, object_name(name))
+    except exceptions.ObjectMissing:
+        return False
+    return True
+
+
+def each(account: Account, container: str) -> Iterator[Dict[str, str]]:
+    """Yield the properties of all there is in *container*, by name."""
+    for row in account.listing(container, delimiter="/"):
+        if row.get("name", "").endswith(_SUFFIX):
+            yield parse(account.get(container, row["name"]))

@@ -1,0 +1,33 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""A progress bar on a terminal, nothing elsewhere."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from typing import Callable, Iterator
+
+import tqdm
+
+
+@contextlib.contextmanager
+def bar(label: str) -> Iterator[Callable[[int, int], None]]:
+    """Give a function that takes the bytes done and the bytes there are."""
+    with tqdm.tqdm(desc=label, unit="B", unit_scale=True, unit_divisor=1024,
+                   disable=not sys.stderr.isatty(), file=sys.stderr) as shown:
+        def update(done: int, total: int) -> None:
+            shown.total = total
+            shown.update(min(done, total) - shown.n)
+
+        yield update

@@ -1,0 +1,150 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""An ISO image in a file becomes an object of the ISOs' container, and an image."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+import os
+import uuid
+from concurrent import futures
+from typing import Any, BinaryIO, Callable, Dict, Iterator, List, Mapping, Tuple, cast
+
+from nova_swift_handler import exceptions
+from nova_swift_handler.catalog import containers, names, properties
+from nova_swift_handler.catalog.publish import Publisher
+from nova_swift_handler.glance.published import Published
+from nova_swift_handler.glance.settings import LOCATION
+from nova_swift_handler.store.account import Account
+from nova_swift_handler.store.manifest import Entry
+from nova_swift_handler.transfer import template
+from nova_swift_handler.transfer.jobs import Services
+
+CONTENT_TYPE = "application/x-iso9660-image"
+_PIECE = 1024 * 1024
+_MAGIC_AT = 0x8001
+_MAGIC = b"CD001"
+
+
+def create(services: Services, name: str, path: str, *, visibility: str,
+           image_properties: Mapping[str, str],
+           progress: Callable[[int, int], None]) -> Dict[str, str]:
+    """Store the ISO at *path* as *name*; return its properties.
+
+    :raises ConfigError: the name cannot be one, or is taken.
+    :raises ImageUnsupported: the file is no ISO 9660 image.
+    :raises SwiftVhdError: something else failed; then nothing of the ISO is left.
+    """
+    size = check(path)
+    account = services.account()
+    container = services.containers.isos
+    template.check_free(services, container, name)
+    containers.ensure(account, services.containers, container, services.store)
+    images = services.images(None)
+    with template.new_image(images, name, "iso", "bare", image_properties, visibility) as image:
+        how, _why = images.choose(image.id)
+        with _stored(services, account, image.id, path, size, progress,
+                     how == LOCATION) as (view, digest):
+            def open_iso() -> Tuple[BinaryIO, int]:
+                stream = account.open(container, view)
+                return cast(BinaryIO, stream), stream.length
+
+            images.register(image.id, Published(
+                size, services.containers.images, image.id, open_iso, disk_format="iso"))
+            values = {"name": name, "id": image.id, "kind": "iso", "size": str(size),
+                      "checksum": "sha256:" + digest, "created_at": image.created_at,
+                      **{"property." + key: value for key, value in image_properties.items()}}
+            properties.write(account, container, name, values)
+            return values
+
+
+def check(path: str) -> int:
+    """Return the size in bytes of the ISO 9660 image at *path*.
+
+    The volume descriptors begin at sector 16 of 2048 bytes, each with a type and "CD001"
+    (ECMA-119, 8.1).
+
+    :raises ImageUnsupported: it is none.
+    """
+    with open(path, "rb") as file:
+        file.seek(_MAGIC_AT)
+        found = file.read(len(_MAGIC))
+    if found != _MAGIC:
+        raise exceptions.ImageUnsupported(
+            "%s is no ISO image: at byte %d it has %r, not %r" % (path, _MAGIC_AT, found, _MAGIC))
+    return os.path.getsize(path)
+
+
+@contextlib.contextmanager
+def _stored(services: Services, account: Account, image_id: str, path: str, size: int,
+            progress: Callable[[int, int], None],
+            for_glance: bool) -> Iterator[Tuple[str, str]]:
+    """Give (object name, SHA-256) of the stored ISO; taken back if the caller's block raises."""
+    container = services.containers.isos
+    publisher = Publisher(account, services.containers, container)
+    upload_id = str(uuid.uuid4())
+    step = services.store.segment_size
+    parts = [(number, offset, min(step, size - offset))
+             for number, offset in enumerate(range(0, size, step))]
+    try:
+        with futures.ThreadPoolExecutor(services.transfer.upload_threads) as pool:
+            digest = pool.submit(_sha256, path)
+            entries: List[Entry] = []
+            put = functools.partial(_put_part, account, publisher, container, upload_id, path)
+            for entry in pool.map(put, parts):
+                entries.append(entry)
+                progress(sum(part.size for part in entries), size)
+        view = names.of_point(image_id, names.ISO_VIEW)
+        publisher.put_manifest(view, entries, CONTENT_TYPE)
+        publisher.enter(image_id, "iso", view)
+        if for_glance:
+            publisher.offer(image_id, view, size, CONTENT_TYPE)
+        yield view, digest.result()
+    except BaseException:
+        publisher.withdraw()
+        raise
+
+
+def _put_part(account: Account, publisher: Publisher, container: str, upload_id: str, path: str,
+              part: Tuple[int, int, int]) -> Entry:
+    number, offset, size = part
+    name = names.segment(upload_id, number)
+    publisher.note(container, name)
+    for last_try in (False, True):
+        try:
+            put = account.put_stream(container, name, _range(path, offset, size))
+            return Entry("/%s/%s" % (container, name), put.etag, put.size)
+        except exceptions.StoreUnreachable:
+            if last_try:
+                raise
+    raise AssertionError("unreachable")
+
+
+def _range(path: str, offset: int, size: int) -> Iterator[bytes]:
+    with open(path, "rb") as file:
+        file.seek(offset)
+        while size:
+            piece = file.read(min(_PIECE, size))
+            if not piece:
+                raise exceptions.ImageUnsupported("%s became shorter while it was read" % path)
+            size -= len(piece)
+            yield piece
+
+
+def _sha256(path: str) -> str:
+    digest: Any = hashlib.sha256()
+    for piece in _range(path, 0, os.path.getsize(path)):
+        digest.update(piece)
+    return str(digest.hexdigest())

@@ -1,0 +1,95 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""A VHD in a file becomes a template: a point of the templates' container, and an image."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Callable, Dict, Iterator, Mapping, Optional
+
+from nova_swift_handler import exceptions
+from nova_swift_handler.catalog import properties
+from nova_swift_handler.catalog.publish import Subject
+from nova_swift_handler.glance.image import Image
+from nova_swift_handler.glance.service import ImageService
+from nova_swift_handler.glance.settings import LOCATION
+from nova_swift_handler.transfer import snapshot
+from nova_swift_handler.transfer.jobs import Services
+from nova_swift_handler.transfer.report import Report
+from nova_swift_handler.transfer.source import FileSource
+
+
+def create(services: Services, name: str, path: str, *, visibility: str,
+           image_properties: Mapping[str, str],
+           progress: Callable[[int, int], None]) -> Dict[str, str]:
+    """Store the VHD at *path* as the template *name*; return its properties.
+
+    :param visibility: the Glance image's.
+    :param image_properties: set on the Glance image.
+    :raises ConfigError: the name cannot be one, or is taken.
+    :raises VhdError: the file is no VHD.
+    :raises SwiftVhdError: something else failed; then nothing of the template is left.
+    """
+    source = FileSource(path)
+    account = services.account()
+    container = services.containers.templates
+    check_free(services, container, name)
+    images = services.images(None)
+    with new_image(images, name, "vhd", "bare", image_properties, visibility) as image:
+        how, _why = images.choose(image.id)
+        subject = Subject(image.id, "template", image.id, image.owner or "", image.created_at,
+                          {"name": name})
+        report = Report(lambda event: progress(event["done"], event["total"]))
+        with snapshot.stored(services, account, subject, source, container, report,
+                             for_glance=how == LOCATION) as point:
+            images.register(image.id, snapshot.published(account, services, point))
+            values = {
+                "name": name, "id": image.id, "kind": "template",
+                "size": str(point.vhd_size), "virtual_size": str(point.virtual_size),
+                "checksum": "blocks-sha256:" + point.digest, "created_at": image.created_at,
+                **{"property." + key: value for key, value in image_properties.items()}}
+            properties.write(account, container, name, values)
+            return values
+
+
+def check_free(services: Services, container: str, name: str) -> None:
+    """Refuse a *name* that cannot be one, or that something in *container* has.
+
+    :raises ConfigError: so it is.
+    :raises ObjectMissing: the container is not there yet.
+    """
+    properties.check_name(name)
+    account = services.account()
+    try:
+        account.head_container(container)
+    except exceptions.ObjectMissing as error:
+        raise exceptions.ObjectMissing(
+            "container %s is not there; run `swift-vhd setup` once" % container) from error
+    if properties.exists(account, container, name):
+        raise exceptions.ConfigError(
+            "%s already has something called %r; choose another name" % (container, name))
+
+
+@contextlib.contextmanager
+def new_image(images: ImageService, name: str, disk_format: str, container_format: str,
+              image_properties: Mapping[str, str], visibility: str,
+              owner: Optional[str] = None) -> Iterator[Image]:
+    """Give a queued image, deleted again if the caller's block raises."""
+    image = images.create(name, disk_format, container_format, image_properties, visibility,
+                          owner)
+    try:
+        yield image
+    except BaseException:
+        with contextlib.suppress(exceptions.GlanceError):
+            images.delete(image.id)
+        raise
