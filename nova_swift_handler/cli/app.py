@@ -108,7 +108,7 @@ class SwiftVhd(app.App):
     def run(self, argv: List[str]) -> int:
         """Run the command in *argv*; without one, show the help."""
         code = int(super().run(argv) or 0)
-        return exit_codes.USAGE if self.interactive_mode and code == 0 else code
+        return exit_codes.USAGE if getattr(self, "interactive_mode", False) else code
 
     def interact(self) -> None:
         """Show the help: there is no interactive mode."""

@@ -21,18 +21,19 @@ from oslo_config import cfg
 from nova_swift_handler.conf import auth, base, glance, nova, repair, store, transfer, xapi
 
 
-def _own() -> List[cfg.Opt]:
+def own() -> List[cfg.Opt]:
+    """Return the options that are this package's own, not keystoneauth's."""
     return [*store.OPTS, *transfer.OPTS, *glance.OPTS, *xapi.OPTS, *repair.OPTS]
 
 
 def register(conf: cfg.ConfigOpts) -> None:
     """Register the options with *conf*; doing so again changes nothing."""
     conf.register_group(base.OPT_GROUP)
-    conf.register_opts(_own(), group=base.OPT_GROUP)
+    conf.register_opts(own(), group=base.OPT_GROUP)
     conf.register_opts(auth.options(), group=base.OPT_GROUP)
     nova.register(conf)
 
 
 def list_opts() -> List[Tuple[cfg.OptGroup, List[cfg.Opt]]]:
     """Return the options for a configuration sample (entry point ``oslo.config.opts``)."""
-    return [(base.OPT_GROUP, [*_own(), *auth.sample_options()])]
+    return [(base.OPT_GROUP, [*own(), *auth.sample_options()])]

@@ -65,14 +65,17 @@ def _enable(only_if_configured: bool) -> bool:
         return False
     from nova.virt.xenapi.image import utils
 
+    def announce() -> None:
+        _announce("ready for [xenserver] image_handler", repaired)
+
     choice.allow(option)
-    loader.install(utils)
-    _announce("ready for [xenserver] image_handler", repaired)
+    loader.install(utils, announce)
+    announce()
     return True
 
 
 def _announce(state: str, repaired: List[str]) -> None:
-    """Log one line, once, and not before logging is set up (an explicit call may be early)."""
+    """Log one line, once; not before logging is set up, since an explicit call may be early."""
     global _announced
     if _announced or not LOG.isEnabledFor(logging.INFO):
         return

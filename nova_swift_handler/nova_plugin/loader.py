@@ -16,10 +16,12 @@ from __future__ import annotations
 
 import functools
 import logging
-from typing import Any
+from typing import Any, Callable
 
 from stevedore import driver
 
+from nova_swift_handler.conf import settings
+from nova_swift_handler.exceptions import ConfigError
 from nova_swift_handler.nova_plugin import choice
 
 LOG = logging.getLogger(__name__)
@@ -28,11 +30,12 @@ NAMESPACE = "nova.virt.xenapi.image_handlers"
 _MARK = "_nova_swift_handler"
 
 
-def install(utils: Any) -> None:
+def install(utils: Any, in_use: Callable[[], None]) -> None:
     """Wrap ``get_image_handler`` of *utils*; doing so again changes nothing.
 
     :param utils: the module ``nova.virt.xenapi.image.utils``, through whose attribute Nova's
         VMOps calls the function.
+    :param in_use: called whenever a handler is asked for.
     """
     original = utils.get_image_handler
     if getattr(original, _MARK, False):
@@ -40,7 +43,9 @@ def install(utils: Any) -> None:
 
     @functools.wraps(original)
     def get_image_handler(handler_name: str) -> Any:
+        in_use()
         if handler_name == choice.NAME:
+            tell_problems()
             return load(handler_name)
         return original(handler_name)
 
@@ -58,6 +63,18 @@ def load(name: str) -> Any:
     manager: Any = driver.DriverManager(NAMESPACE, name, invoke_on_load=True,
                                    on_load_failure_callback=_raise)
     return manager.driver
+
+
+def tell_problems() -> None:
+    """Log what is missing in the configuration now, rather than with the first snapshot."""
+    import nova.conf
+
+    for part in (settings.credentials, settings.store, settings.transfer, settings.xapi,
+                 settings.glance):
+        try:
+            part(nova.conf.CONF)
+        except ConfigError as error:
+            LOG.error("Snapshots and boots will fail until this is put right: %s", error)
 
 
 def _raise(_manager: Any, _entry_point: Any, error: BaseException) -> None:
