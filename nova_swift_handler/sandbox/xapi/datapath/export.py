@@ -1,0 +1,133 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""GET /export_raw_vdi (xen-api's export_raw_vdi.ml).
+
+The 200 is written before anything is done.  What goes wrong afterwards reaches the client as the
+task's failure, and as the text of a second response inside the body.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Optional
+
+from nova_swift_handler.sandbox.xapi import errors
+from nova_swift_handler.sandbox.xapi.datapath import login
+from nova_swift_handler.sandbox.xapi.datapath.pace import Outlet, Pace
+from nova_swift_handler.sandbox.xapi.errors import ApiError, internal_error
+from nova_swift_handler.sandbox.xapi.server import response
+from nova_swift_handler.sandbox.xapi.server.connection import Dropped
+from nova_swift_handler.sandbox.xapi.server.request import Request
+from nova_swift_handler.sandbox.xapi.server.stream import Stream
+from nova_swift_handler.sandbox.xapi.storage.base import StorageError
+
+if TYPE_CHECKING:
+    from nova_swift_handler.sandbox.xapi.host import Host
+
+ACTION = "get_export_raw_vdi"
+
+#: format -> content type, ending of the file name.  (XAPI knows tar and qcow2 as well.)
+_FORMATS = {
+    "raw": ("application/octet-stream", "raw"),
+    "vhd": ("application/vhd", "vhd"),
+}
+
+
+class ExportHandler:
+    def __init__(self, host: "Host"):
+        self._host = host
+
+    def __call__(self, request: Request, stream: Stream) -> bool:
+        try:
+            with login.session(self._host, request) as session:
+                task = login.task(self._host, request, session, "Exporting raw VDI")
+                with login.role_check(self._host, task, ACTION):
+                    self._export(request, stream, task)
+        except login.Unauthorised:
+            stream.write(response.unauthorised(request.version, ACTION))
+        return False
+
+    def _export(self, request: Request, stream: Stream, task: str) -> None:
+        vdi = login.find_vdi(self._host, request.param("vdi"))
+        form = (request.param("format") or "raw").lower()
+        if form not in _FORMATS:
+            self._host.tasks.fail(task, internal_error("Unknown format %s" % form))
+            stream.write(response.head("1.0", "404 Not Found"))
+            return
+        uuid = self._host.db.get("VDI", vdi, "uuid")
+        stream.write(_ok(task, uuid, form))
+        pace = Pace(self._host, "export", uuid)
+        try:
+            self._send(vdi, uuid, form, request.param("base"), stream, pace, task)
+        except (Dropped, OSError):
+            self._host.tasks.fail(task, errors.io_error())
+            raise
+        except Exception as exc:
+            self._host.tasks.fail(task, errors.from_exception(exc))
+            raise
+        self._finish(task, uuid)
+
+    def _finish(self, task: str, uuid: str) -> None:
+        fault = self._host.faults.strike("task_fail_after_200", direction="export", vdi=uuid)
+        if fault:
+            self._host.tasks.fail(task, ApiError(fault["code"], *fault["params"]))
+        else:
+            self._host.tasks.complete(task)
+
+    def _send(
+        self, vdi: str, uuid: str, form: str, base: Optional[str], stream: Stream, pace: Pace,
+        task: str,
+    ) -> None:
+        garbage = self._host.faults.strike("export_garbage", vdi=uuid)
+        outlet = Outlet(stream, pace, garbage)
+
+        def progress(fraction: float) -> None:
+            self._host.tasks.progress(task, fraction)
+
+        with self._host.attachments.in_dom0(vdi, "RO"):
+            repository = self._host.disks.repository(self._host.db.get("VDI", vdi, "SR"))
+            try:
+                if form == "vhd":
+                    repository.export_vhd(uuid, outlet.write, self._base(base), progress)
+                else:
+                    repository.export_raw(uuid, outlet.write, progress)
+            except (Dropped, OSError):
+                self._host.attachments.linger(uuid)
+                raise
+            except StorageError as exc:
+                raise _named(exc, uuid, vdi) from exc
+            if garbage:
+                raise errors.io_error()
+
+    def _base(self, value: Optional[str]) -> Optional[str]:
+        """The uuid of the disk to export relative to; looked at only now, after the 200."""
+        if value is None:
+            return None
+        base = login.find_vdi(self._host, value)
+        self._host.attachments.check_usable(base, "RO")
+        uuid: str = self._host.db.get("VDI", base, "uuid")
+        return uuid
+
+
+def _named(exc: StorageError, uuid: str, vdi: str) -> ApiError:
+    """Storage knows uuids only; XAPI names the ref."""
+    return ApiError(exc.code, *[vdi if param == uuid else param for param in exc.params])
+
+
+def _ok(task: str, uuid: str, form: str) -> bytes:
+    """Written by hand in XAPI too: no length, and no blank after ``task-id:``."""
+    content_type, ending = _FORMATS[form]
+    return (
+        "HTTP/1.1 200 OK\r\nConnection: close\r\nCache-Control: no-cache, no-store\r\n"
+        "task-id:%s\r\ncontent-type:%s\r\n"
+        'content-disposition: attachment; filename="%s.%s"\r\n\r\n'
+        % (task, content_type, uuid, ending)).encode("latin-1")

@@ -1,0 +1,28 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Nova's plugin that reads /etc/xapi.conf: nothing is set there."""
+
+from __future__ import annotations
+
+from typing import Callable, Dict, Mapping
+
+from nova_swift_handler.sandbox.xapi.plugins.base import Plugin, required
+
+
+class ConfigFile(Plugin):
+    def plain(self) -> Dict[str, Callable[[Mapping[str, str]], str]]:
+        return {"get_val": self._get_val}
+
+    def _get_val(self, args: Mapping[str, str]) -> str:
+        required(args, "key")
+        return ""

@@ -1,0 +1,112 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""One field of a class: its names, its type, who may change it, and what it starts as."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from nova_swift_handler.sandbox.xapi.errors import ApiError
+from nova_swift_handler.sandbox.xapi.rpc.values import EPOCH, NULL, DateTime
+
+#: What a field of each kind holds when nothing else is said.
+_EMPTY = {
+    "string": "", "int": 0, "float": 0.0, "bool": False, "datetime": EPOCH, "ref": NULL,
+    "set": [], "refs": [], "map": {},
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Field:
+    """``db_name`` is what filters know (``name__label``), ``name`` what the API says.
+
+    ``kind``: string, int, float, bool, datetime, ref, set (of strings), refs, map (string to
+    string).  ``mode``: ``rw`` the client may set it; ``const`` given at creation only; ``ro`` the
+    host's own.  ``target``: class of a ref or of refs.  ``mirror``: for refs, the field of
+    ``target`` that points back here; such a field is computed, never stored.
+    """
+
+    db_name: str
+    kind: str
+    mode: str
+    default: Any
+    target: str = ""
+    mirror: str = ""
+
+    @property
+    def name(self) -> str:
+        return self.db_name.replace("__", "_")
+
+    def initial(self) -> Any:
+        """The starting value, never shared between records."""
+        if isinstance(self.default, (list, dict)):
+            return type(self.default)(self.default)
+        return self.default
+
+    def accept(self, value: Any) -> Any:
+        """Check a value a client sent and return it as it is stored.
+
+        Integers may come as text or as ``<int>``.  Raises FIELD_TYPE_ERROR.
+        """
+        kind = self.kind
+        if kind == "int" and not isinstance(value, bool):
+            try:
+                return int(value)
+            except (TypeError, ValueError):
+                pass
+        elif kind == "float" and isinstance(value, (int, float)) and not isinstance(value, bool):
+            return float(value)
+        elif kind == "bool" and isinstance(value, bool):
+            return value
+        elif kind == "datetime" and isinstance(value, DateTime):
+            return value
+        elif kind in ("string", "ref") and isinstance(value, str):
+            return str(value) if kind == "string" else (value or NULL)
+        elif kind in ("set", "refs") and _all_text(value, list):
+            return list(value)
+        elif kind == "map" and _all_text(value, dict) and _all_text(list(value.values()), list):
+            return dict(value)
+        raise ApiError("FIELD_TYPE_ERROR", self.name)
+
+    def load(self, value: Any) -> Any:
+        """Give a value read back from disk its type again."""
+        return DateTime(value) if self.kind == "datetime" else value
+
+    def filter_text(self, value: Any) -> str:
+        """The value as filter expressions see it."""
+        if self.kind == "bool":
+            return "true" if value else "false"
+        return str(value)
+
+
+def _all_text(value: Any, container: type) -> bool:
+    return isinstance(value, container) and all(isinstance(item, str) for item in value)
+
+
+def parse(line: str) -> Field:
+    """Read ``name kind[:Class[.mirror]] mode [default]``, the notation of records/classes."""
+    parts = line.split(None, 3)
+    db_name, kind, mode = parts[:3]
+    kind, _, target = kind.partition(":")
+    target, _, mirror = target.partition(".")
+    default = _EMPTY[kind]
+    if len(parts) == 4:
+        text = parts[3]
+        default = {
+            "int": int, "float": float, "bool": "true".__eq__,
+            "set": lambda names: names.split(","),
+        }.get(kind, str)(text)
+    if kind == "set" and not default:
+        default = []
+    return Field(db_name, kind, mode, default, target, mirror)

@@ -1,0 +1,28 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""What a verb knows about the call that runs it."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from nova_swift_handler.sandbox.xapi.rpc.values import NULL
+
+
+@dataclasses.dataclass(frozen=True)
+class Call:
+    """``session``: ref of the caller's session; ``task``: of an Async call's task, else NULL."""
+
+    method: str
+    session: str = NULL
+    task: str = NULL

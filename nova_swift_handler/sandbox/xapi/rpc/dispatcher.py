@@ -1,0 +1,107 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""From a method's name and parameters to the verb that does it, with XAPI's checks on the way."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
+
+from nova_swift_handler.sandbox.xapi import errors, verbs
+from nova_swift_handler.sandbox.xapi.errors import ApiError
+from nova_swift_handler.sandbox.xapi.rpc.call import Call
+from nova_swift_handler.sandbox.xapi.rpc.generic import GenericVerbs, Verb
+
+if TYPE_CHECKING:
+    from nova_swift_handler.sandbox.xapi.host import Host
+
+LOG = logging.getLogger(__name__)
+
+_WITHOUT_SESSION = ("session.login_with_password", "session.slave_local_login_with_password")
+
+
+class Dispatcher:
+    def __init__(self, host: "Host"):
+        self._host = host
+        self._own = verbs.all_verbs(host)
+        self._generic = {
+            name: GenericVerbs(host.db, schema) for name, schema in host.db.schemas.items()}
+
+    def call(self, method: str, params: List[Any]) -> Any:
+        """Run one call and return its value.  Raises ApiError and nothing else."""
+        try:
+            return self._call(method, params)
+        except ApiError:
+            raise
+        except Exception as exc:  # XAPI reports whatever it did not foresee
+            error = errors.from_exception(exc)
+            if error.code == "INTERNAL_ERROR":
+                LOG.exception("%s failed", method)
+            raise error from exc
+
+    def _call(self, method: str, params: List[Any]) -> Any:
+        name = method[len("Async."):] if method.startswith("Async.") else method
+        verb = self._find(name)
+        if verb is None:
+            raise ApiError("MESSAGE_METHOD_UNKNOWN", method)
+        session: Optional[str] = None
+        arguments = params
+        if name not in _WITHOUT_SESSION:
+            session, arguments = (params[0] if params else ""), params[1:]
+        self._check_count(method, verb, len(params) - (session is not None))
+        if session is not None:
+            self._host.sessions.check(session)
+        self._faults(name)
+        call = Call(name, session or "")
+        if name == method:
+            return verb(call, *arguments)
+        return self._host.tasks.run_async(
+            method, call.session,
+            lambda task: verb(Call(name, call.session, task), *arguments))
+
+    def _find(self, name: str) -> Optional[Verb]:
+        cls, _, verb = name.partition(".")
+        if verb.startswith("_"):
+            return None
+        own: Optional[Verb] = getattr(self._own.get(cls), verb, None)
+        if own is not None or cls not in self._generic:
+            return own
+        return self._generic[cls].find(verb)
+
+    def _check_count(self, method: str, verb: Verb, got: int) -> None:
+        least, most = _arity(verb)
+        if not least <= got <= most:
+            raise ApiError("MESSAGE_PARAMETER_COUNT_MISMATCH", method, least, got)
+
+    def _faults(self, name: str) -> None:
+        fault = self._host.faults.strike("rpc_fail", method=name)
+        if fault:
+            raise ApiError(fault["code"], *fault["params"])
+        if self._host.faults.strike("hang", direction="rpc", method=name):
+            self._host.faults.wait_while("hang")
+
+
+def _arity(verb: Verb) -> Tuple[int, int]:
+    """Least and most parameters, the Call not counted."""
+    parameters = list(inspect.signature(verb).parameters.values())[1:]
+    needed = [item for item in parameters if item.default is inspect.Parameter.empty]
+    return len(needed), len(parameters)
+
+
+def describe(host: "Host") -> Dict[str, List[str]]:
+    """The verbs beyond the generic ones, by class: for people and for tests."""
+    return {
+        cls: sorted(name for name in dir(own) if not name.startswith("_"))
+        for cls, own in verbs.all_verbs(host).items()
+    }

@@ -1,0 +1,77 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Accepting connections, a thread for each."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+from typing import Set
+
+from nova_swift_handler.sandbox.xapi.server import connection
+from nova_swift_handler.sandbox.xapi.server.stream import Stream
+
+#: XAPI's limit (xapi_globs.ml); a further client waits until one of these is done.
+_MOST_CONNECTIONS = 800
+
+
+class Listener:
+    """``address`` is what was bound: (IP address, port)."""
+
+    def __init__(self, address: str, port: int, routes: connection.Routes):
+        self._routes = routes
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        # Lets a restarted host take its port back from old, dying connections only.
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._socket.bind((address, port))
+        self.address = self._socket.getsockname()[:2]
+        self._slots = threading.BoundedSemaphore(_MOST_CONNECTIONS)
+        self._streams: Set[Stream] = set()
+        self._lock = threading.Lock()
+        self._closed = False
+
+    def serve_forever(self) -> None:
+        """Accept until ``close``."""
+        self._socket.listen(128)
+        while True:
+            self._slots.acquire()
+            try:
+                accepted, _ = self._socket.accept()
+            except OSError:
+                if self._closed:
+                    return
+                raise
+            accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            threading.Thread(
+                target=self._serve, args=(Stream(accepted),), daemon=True).start()
+
+    def _serve(self, stream: Stream) -> None:
+        with self._lock:
+            self._streams.add(stream)
+        try:
+            connection.serve(stream, self._routes)
+        finally:
+            with self._lock:
+                self._streams.discard(stream)
+            self._slots.release()
+
+    def close(self) -> None:
+        """Stop accepting and cut every connection."""
+        self._closed = True
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+        self._socket.close()
+        with self._lock:
+            for stream in self._streams:
+                stream.abort()

@@ -1,0 +1,152 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Starting, stopping and freezing VMs (xen-api's xapi_vm.ml and xapi_vm_lifecycle.ml)."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Iterator, Sequence
+
+from nova_swift_handler.sandbox.xapi.errors import ApiError
+from nova_swift_handler.sandbox.xapi.rpc.values import NULL, now
+
+if TYPE_CHECKING:
+    from nova_swift_handler.sandbox.xapi.host import Host
+
+_OPERATIONS = {
+    "Halted": ["changing_VCPUs", "changing_memory_limits", "clone", "copy", "destroy", "export",
+               "provision", "snapshot", "start", "start_on"],
+    "Running": ["clean_reboot", "clean_shutdown", "hard_reboot", "hard_shutdown", "pause",
+                "pool_migrate", "snapshot", "suspend"],
+    "Paused": ["hard_reboot", "hard_shutdown", "snapshot", "unpause"],
+    "Suspended": ["hard_shutdown", "resume", "resume_on", "snapshot"],
+}
+
+
+class Power:
+    def __init__(self, host: "Host"):
+        self._host = host
+
+    @contextlib.contextmanager
+    def _from(self, vm: str, states: Sequence[str]) -> Iterator[None]:
+        """Run the block if the VM is in one of the states, and nothing else starts with it."""
+        db = self._host.db
+        with db.lock:
+            if db.get("VM", vm, "is_control_domain"):
+                raise ApiError("OPERATION_NOT_ALLOWED", "This is a control domain")
+            if db.get("VM", vm, "is_a_template"):
+                raise ApiError("VM_IS_TEMPLATE", vm)
+            busy = db.get("VM", vm, "current_operations")
+            if busy:
+                raise ApiError("OTHER_OPERATION_IN_PROGRESS", "VM", vm)
+            state = db.get("VM", vm, "power_state")
+            if state not in states:
+                raise ApiError(
+                    "VM_BAD_POWER_STATE", vm, states[0].lower(), state.lower())
+            db.update("VM", vm, current_operations={self._host.ref: "changing"})
+        try:
+            yield
+        finally:
+            with db.lock:
+                if db.exists("VM", vm):
+                    state = db.get("VM", vm, "power_state")
+                    db.update("VM", vm, current_operations={},
+                              allowed_operations=_OPERATIONS[state])
+
+    def start(self, vm: str, paused: bool) -> None:
+        with self._from(vm, ["Halted"]):
+            self._boot(vm, paused)
+
+    def resume(self, vm: str, paused: bool) -> None:
+        with self._from(vm, ["Suspended"]):
+            self._boot(vm, paused)
+
+    def _boot(self, vm: str, paused: bool) -> None:
+        db = self._host.db
+        needed = db.get("VM", vm, "memory_dynamic_max")
+        free = self.free_memory()
+        if needed > free:
+            raise ApiError("HOST_NOT_ENOUGH_FREE_MEMORY", needed, free)
+        plugged = []
+        try:
+            for vbd in db.get("VM", vm, "VBDs"):
+                self._host.attachments.plug(vbd)
+                plugged.append(vbd)
+        except BaseException:
+            for vbd in plugged:
+                self._host.attachments.unplug(vbd)
+            raise
+        with db.lock:
+            for vif in db.get("VM", vm, "VIFs"):
+                db.update("VIF", vif, currently_attached=True)
+            db.update(
+                "VM", vm, power_state="Paused" if paused else "Running",
+                resident_on=self._host.ref, domid=self._host.next_domid(),
+                domain_type="hvm" if db.get("VM", vm, "HVM_boot_policy") else "pv")
+            db.insert("console", {
+                "VM": vm, "location": "%s/console?uuid=%s" % (
+                    self._host.settings.url, db.get("VM", vm, "uuid"))})
+            metrics = db.get("VM", vm, "metrics")
+            db.update(
+                "VM_metrics", metrics, memory_actual=needed, start_time=now(),
+                VCPUs_number=db.get("VM", vm, "VCPUs_at_startup"))
+
+    def pause(self, vm: str) -> None:
+        with self._from(vm, ["Running"]):
+            self._host.db.update("VM", vm, power_state="Paused")
+
+    def unpause(self, vm: str) -> None:
+        with self._from(vm, ["Paused"]):
+            self._host.db.update("VM", vm, power_state="Running")
+
+    def suspend(self, vm: str) -> None:
+        """The memory image is not simulated: no suspend VDI is made."""
+        with self._from(vm, ["Running"]):
+            self._release(vm, "Suspended")
+
+    def shut_down(self, vm: str, clean: bool) -> None:
+        states = ["Running"] if clean else ["Running", "Paused", "Suspended"]
+        with self._from(vm, states):
+            self._release(vm, "Halted")
+
+    def reboot(self, vm: str, clean: bool) -> None:
+        """The domain changes, its disks and interfaces come back as they were."""
+        with self._from(vm, ["Running"] if clean else ["Running", "Paused"]):
+            db = self._host.db
+            db.update("VM", vm, power_state="Running", domid=self._host.next_domid())
+            db.update("VM_metrics", db.get("VM", vm, "metrics"), start_time=now())
+
+    def power_state_reset(self, vm: str) -> None:
+        if self._host.db.get("VM", vm, "power_state") != "Halted":
+            self._release(vm, "Halted")
+
+    def _release(self, vm: str, state: str) -> None:
+        db = self._host.db
+        for vbd in db.get("VM", vm, "VBDs"):
+            if db.get("VBD", vbd, "currently_attached"):
+                self._host.attachments.unplug(vbd)
+        with db.lock:
+            for vif in db.get("VM", vm, "VIFs"):
+                db.update("VIF", vif, currently_attached=False)
+            for console in db.get("VM", vm, "consoles"):
+                db.delete("console", console)
+            db.update("VM", vm, power_state=state, resident_on=NULL, domid=-1)
+
+    def free_memory(self) -> int:
+        """Bytes not given to any domain, dom0 included."""
+        db = self._host.db
+        with db.lock:
+            used = sum(
+                db.get("VM", vm, "memory_dynamic_max")
+                for vm in db.referrers("VM", "resident_on", self._host.ref))
+            return db.get("host_metrics", self._host.metrics, "memory_total") - used

@@ -1,0 +1,84 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The life of tasks (xen-api's taskHelper.ml)."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any, Callable
+
+from nova_swift_handler.sandbox.xapi import errors
+from nova_swift_handler.sandbox.xapi.errors import ApiError
+from nova_swift_handler.sandbox.xapi.rpc import wire
+from nova_swift_handler.sandbox.xapi.rpc.values import NULL, now
+
+if TYPE_CHECKING:
+    from nova_swift_handler.sandbox.xapi.host import Host
+
+
+class Tasks:
+    def __init__(self, host: "Host"):
+        self._host = host
+
+    def create(self, label: str, description: str = "", session: str = NULL,
+               subtask_of: str = NULL) -> str:
+        return self._host.db.insert("task", {
+            "name_label": label, "name_description": description, "created": now(),
+            "session": session, "resident_on": self._host.ref, "subtask_of": subtask_of,
+        })
+
+    def progress(self, ref: str, fraction: float) -> None:
+        """Report progress; a task that is over or gone ignores it."""
+        with self._host.db.lock:
+            if self._pending(ref):
+                self._host.db.update("task", ref, progress=max(0.0, min(1.0, fraction)))
+
+    def complete(self, ref: str, result: str = "") -> None:
+        """Result first, then status, so that nobody sees a success without its result."""
+        with self._host.db.lock:
+            if self._pending(ref):
+                self._host.db.update("task", ref, result=result)
+                self._host.db.update(
+                    "task", ref, progress=1.0, finished=now(), allowed_operations=[],
+                    status="success")
+
+    def fail(self, ref: str, error: ApiError) -> None:
+        status = "cancelled" if error.code == "TASK_CANCELLED" else "failure"
+        with self._host.db.lock:
+            if self._pending(ref):
+                self._host.db.update(
+                    "task", ref, progress=1.0, finished=now(), allowed_operations=[],
+                    error_info=error.description, status=status)
+
+    def is_pending(self, ref: str) -> bool:
+        with self._host.db.lock:
+            return self._pending(ref)
+
+    def _pending(self, ref: str) -> bool:
+        return (self._host.db.exists("task", ref)
+                and self._host.db.get("task", ref, "status") == "pending")
+
+    def run_async(self, label: str, session: str, work: Callable[[str], Any]) -> str:
+        """Run ``work(task)`` in a thread of its own; the task gets its result or its error."""
+        task = self.create(label, session=session)
+
+        def run() -> None:
+            try:
+                value = work(task)
+            except Exception as exc:  # noqa: BLE001 - any failure belongs into the task
+                self.fail(task, errors.from_exception(exc))
+            else:
+                self.complete(task, "" if value is None else wire.to_xml(value))
+
+        threading.Thread(target=run, name=label, daemon=True).start()
+        return task

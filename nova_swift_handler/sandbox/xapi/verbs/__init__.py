@@ -1,0 +1,48 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The verbs of each class beyond the ones all classes share, one file a class.
+
+A class here is named as XAPI names it; its public methods are its verbs.  Each takes the
+``Call`` first, then XAPI's parameters; the number of parameters a client must give is read from
+the signature, defaults being parameters that later releases added.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Dict
+
+if TYPE_CHECKING:
+    from nova_swift_handler.sandbox.xapi.host import Host
+
+
+def all_verbs(host: "Host") -> Dict[str, Any]:
+    """An object for each class, by the class's name."""
+    from nova_swift_handler.sandbox.xapi.verbs import (
+        host as host_verbs,
+        network,
+        pbd,
+        secret,
+        session,
+        sr,
+        task,
+        vbd,
+        vdi,
+        vif,
+        vm,
+    )
+    return {
+        "session": session.Session(host), "task": task.Task(host),
+        "host": host_verbs.HostVerbs(host), "SR": sr.SR(host), "PBD": pbd.PBD(host),
+        "VDI": vdi.VDI(host), "VBD": vbd.VBD(host), "VM": vm.VM(host),
+        "network": network.Network(host), "VIF": vif.VIF(host), "secret": secret.Secret(host),
+    }

@@ -1,0 +1,79 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""SR: scanning, and making and dropping further SRs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Dict, List
+
+from nova_swift_handler.sandbox.xapi import first_start
+from nova_swift_handler.sandbox.xapi.errors import ApiError
+from nova_swift_handler.sandbox.xapi.rpc.call import Call
+
+if TYPE_CHECKING:
+    from nova_swift_handler.sandbox.xapi.host import Host
+
+
+class SR:
+    def __init__(self, host: "Host"):
+        self._host = host
+
+    def scan(self, _call: Call, sr: str) -> None:
+        self._host.disks.scan(sr)
+
+    def update(self, _call: Call, sr: str) -> None:
+        """Refresh the SR's own sizes; the disks' wait for a scan."""
+        self._host.disks.refresh_sr(sr)
+
+    def get_supported_types(self, _call: Call) -> List[str]:
+        db = self._host.db
+        return [db.get("SM", ref, "type") for ref in db.refs("SM")]
+
+    def create(
+        self, _call: Call, host: str, device_config: Dict[str, str], physical_size: Any,
+        name_label: str, name_description: str, type: str,  # noqa: A002 - XAPI's name
+        content_type: str, shared: bool, sm_config: Dict[str, str],
+    ) -> str:
+        """``physical_size`` is believed here (bytes, 0: as large as the default SR); SM asks the
+        device.  ``device_config`` is kept with the PBD and otherwise unused."""
+        db = self._host.db
+        if type not in self.get_supported_types(_call):
+            raise ApiError("SR_UNKNOWN_DRIVER", type)
+        size = int(physical_size) or db.get("SR", self._host.default_sr, "physical_size")
+        sr = first_start.create_sr(
+            self._host, host, type, name_label, size, content_type, {}, sm_config)
+        db.update("SR", sr, name_description=name_description, shared=shared)
+        for pbd in db.get("SR", sr, "PBDs"):
+            if device_config:
+                db.update("PBD", pbd, device_config=device_config)
+        self._host.disks.open(sr, size)
+        self._host.disks.refresh_sr(sr)
+        return sr
+
+    def forget(self, _call: Call, sr: str) -> None:
+        """Drop the records; what is on disk stays."""
+        db = self._host.db
+        pbds = db.get("SR", sr, "PBDs")
+        if any(db.get("PBD", pbd, "currently_attached") for pbd in pbds):
+            raise ApiError("SR_HAS_PBD", sr)
+        for vdi in db.get("SR", sr, "VDIs"):
+            db.delete("VDI", vdi)
+        for pbd in pbds:
+            db.delete("PBD", pbd)
+        db.delete("SR", sr)
+
+    def destroy(self, call: Call, sr: str) -> None:
+        db = self._host.db
+        if any(db.get("VDI", vdi, "managed") for vdi in db.get("SR", sr, "VDIs")):
+            raise ApiError("SR_NOT_EMPTY")
+        self.forget(call, sr)
