@@ -49,7 +49,7 @@ def main() -> int:
                 plan.default_hosts(args.image_handler, "all", "none", _SR_SIZE), "vhd"))
         with tempfile.TemporaryDirectory(prefix="swift_vhd-demo-") as scratch:
             Story(env, Path(scratch), report).run()
-    except Exception as error:  # the report tells it, and the exit code
+    except Exception as error:  # noqa: BLE001  (told by the report and the exit code)
         traceback.print_exc()
         report.check("the demonstration came to its end", False, str(error))
     finally:

@@ -145,7 +145,8 @@ class Story:
 
     def _upload_stock_image(self, archive: bytes) -> str:
         image = self._alice.images.images.create(
-            name="from direct_vhd", disk_format="vhd", container_format="ovf", visibility="private")
+            name="from direct_vhd", disk_format="vhd", container_format="ovf",
+            visibility="private")
         self._alice.images.images.upload(image.id, io.BytesIO(archive))
         return str(image.id)
 
