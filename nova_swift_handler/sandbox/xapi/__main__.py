@@ -77,7 +77,8 @@ def _first_line(path: Optional[str]) -> str:
 def _lock(root: str) -> IO[str]:
     """Keep a second process away from the same directory."""
     os.makedirs(root, exist_ok=True)
-    lock = open(os.path.join(root, "lock"), "w", encoding="utf-8")
+    lock = open(  # noqa: SIM115 - held until the process ends
+        os.path.join(root, "lock"), "w", encoding="utf-8")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:

@@ -53,7 +53,7 @@ _VHD_FEATURES = [
 _ISO_FEATURES = ["VDI_CREATE", "VDI_DELETE", "VDI_ATTACH", "VDI_DETACH", "SR_SCAN"]
 
 
-def create(host: "Host") -> None:
+def create(host: Host) -> None:
     """Make everything but the SRs' contents; ``host.db`` must be empty."""
     db, settings = host.db, host.settings
     metrics = db.insert("host_metrics", {
@@ -85,7 +85,7 @@ def create(host: "Host") -> None:
         features = _ISO_FEATURES if kind == "iso" else _VHD_FEATURES
         db.insert("SM", {
             "name_label": label, "type": kind, "vendor": "Citrix Systems Inc", "version": "1.0",
-            "capabilities": list(features), "features": {name: "1" for name in features},
+            "capabilities": list(features), "features": dict.fromkeys(features, "1"),
             "driver_filename": "/opt/xensource/sm/%sSR" % kind.upper()})
     default = create_sr(
         host, this, settings.sr_type, "Local storage", settings.sr_size, "user",
@@ -98,7 +98,7 @@ def create(host: "Host") -> None:
                   {"i18n-key": "local-storage-iso"})
 
 
-def _network(host: "Host", this: str) -> None:
+def _network(host: Host, this: str) -> None:
     network = host.db.insert("network", {
         "name_label": "Pool-wide network associated with eth0", "bridge": "xenbr0"})
     host.db.insert("PIF", {
@@ -107,7 +107,7 @@ def _network(host: "Host", this: str) -> None:
 
 
 def create_sr(
-    host: "Host", this: str, kind: str, label: str, size: int, content_type: str,
+    host: Host, this: str, kind: str, label: str, size: int, content_type: str,
     other_config: Dict[str, str], sm_config: Any = None,
 ) -> str:
     """An SR with its PBD on the host ``this``, plugged; its storage is opened by the caller."""

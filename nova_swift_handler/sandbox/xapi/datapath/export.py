@@ -43,7 +43,7 @@ _FORMATS = {
 
 
 class ExportHandler:
-    def __init__(self, host: "Host"):
+    def __init__(self, host: Host):
         self._host = host
 
     def __call__(self, request: Request, stream: Stream) -> bool:

@@ -50,7 +50,7 @@ class Refused(Exception):
 
 
 class ImportHandler:
-    def __init__(self, host: "Host"):
+    def __init__(self, host: Host):
         self._host = host
 
     def __call__(self, request: Request, stream: Stream) -> bool:

@@ -30,7 +30,7 @@ class Unauthorised(Exception):
 
 
 @contextlib.contextmanager
-def session(host: "Host", request: Request) -> Iterator[str]:
+def session(host: Host, request: Request) -> Iterator[str]:
     """The ref of the session the request runs under; Basic auth gets one of its own.
 
     Raises Unauthorised; MalformedRequest for a bad Authorization header (a 500 in XAPI).
@@ -56,7 +56,7 @@ def session(host: "Host", request: Request) -> Iterator[str]:
             host.sessions.logout(ref)
 
 
-def task(host: "Host", request: Request, session_ref: str, label: str) -> str:
+def task(host: Host, request: Request, session_ref: str, label: str) -> str:
     """The client's task, adopted, or a new one; HANDLE_INVALID for a task that is not."""
     given = request.param("task_id")
     if given is not None:
@@ -66,7 +66,7 @@ def task(host: "Host", request: Request, session_ref: str, label: str) -> str:
 
 
 @contextlib.contextmanager
-def role_check(host: "Host", task_ref: str, action: str) -> Iterator[None]:
+def role_check(host: Host, task_ref: str, action: str) -> Iterator[None]:
     """XAPI's RBAC wrapper, with its oddity.
 
     It surrounds the whole handler, and any exception that escapes while the task is pending ends
@@ -79,7 +79,7 @@ def role_check(host: "Host", task_ref: str, action: str) -> Iterator[None]:
         raise
 
 
-def find_vdi(host: "Host", value: Optional[str]) -> str:
+def find_vdi(host: Host, value: Optional[str]) -> str:
     """A ``vdi`` or ``base`` parameter: a valid ref, else a uuid.  Raises UUID_INVALID."""
     if value is not None and host.db.exists("VDI", value):
         return value

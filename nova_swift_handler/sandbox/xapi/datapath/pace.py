@@ -32,7 +32,7 @@ _SMALL_PIECE = 64 * 1024
 class Pace:
     """The faults that were on when one transfer began."""
 
-    def __init__(self, host: "Host", direction: str, vdi: str):
+    def __init__(self, host: Host, direction: str, vdi: str):
         """``direction``: import or export; ``vdi``: its uuid."""
         self._faults = host.faults
         strike = host.faults.strike

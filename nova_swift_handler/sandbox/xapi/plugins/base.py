@@ -28,7 +28,7 @@ class Plugin:
     """``plain`` functions take a map of text and return text; ``serialized`` ones (Nova's
     register_plugin_calls) take any plain data as arguments and return any."""
 
-    def __init__(self, host: "Host"):
+    def __init__(self, host: Host):
         self.host = host
 
     def plain(self) -> Dict[str, Callable[[Mapping[str, str]], str]]:

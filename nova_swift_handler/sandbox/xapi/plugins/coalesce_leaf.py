@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""SM's plugin that coalesces a VM's leaves at once, for LVM SRs (scripts/plugins/coalesce-leaf)."""
+"""SM's plugin that coalesces a VM's leaves at once, for LVM SRs (plugins/coalesce-leaf)."""
 
 from __future__ import annotations
 

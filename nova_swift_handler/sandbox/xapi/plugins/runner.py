@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 class Plugins:
-    def __init__(self, host: "Host"):
+    def __init__(self, host: Host):
         self._plugins: Dict[str, Plugin] = {
             "dom0_plugin_version.py": dom0_plugin_version.Dom0PluginVersion(host),
             "xenhost.py": xenhost.XenHost(host),
@@ -59,7 +59,7 @@ class Plugins:
                 return plugin.plain()[function](args)
         except ApiError:
             raise
-        except Exception as exc:  # noqa: BLE001 - the real dispatcher catches all as well
+        except Exception as exc:
             raise ApiError(
                 "XENAPI_PLUGIN_EXCEPTION", function, type(exc).__name__, str(exc)) from exc
         raise ApiError("UNKNOWN_XENAPI_PLUGIN_FUNCTION", function)

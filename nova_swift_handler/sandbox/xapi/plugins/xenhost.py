@@ -28,7 +28,7 @@ _NUMBERS = ("cpu_count", "family", "model", "stepping")
 
 
 class XenHost(Plugin):
-    def __init__(self, host: "Host"):
+    def __init__(self, host: Host):
         super().__init__(host)
         self._started = time.monotonic()
         self._config: Dict[str, Any] = {}

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class XenStore(Plugin):
-    def __init__(self, host: "Host"):
+    def __init__(self, host: Host):
         super().__init__(host)
         self._lock = threading.Lock()
         self._values: Dict[Tuple[str, str], str] = {}

@@ -171,7 +171,7 @@ _HOST_METRICS = """
     other_config          map                rw
 """
 
-_SECRET = """
+_VALUE = """
     uuid                  string             ro
     value                 string             rw
     other_config          map                rw
@@ -211,7 +211,7 @@ def schemas() -> List[Schema]:
         Schema("pool", _POOL),
         Schema("host", _HOST),
         Schema("host_metrics", _HOST_METRICS),
-        Schema("secret", _SECRET),
+        Schema("secret", _VALUE),
         Schema("GPU_group", _GPU_GROUP),
         Schema("PGPU", _PGPU),
     ]

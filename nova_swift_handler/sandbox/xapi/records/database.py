@@ -21,7 +21,8 @@ import uuid as uuids
 from typing import Any, DefaultDict, Dict, List, Optional, Tuple
 
 from nova_swift_handler.sandbox.xapi import errors
-from nova_swift_handler.sandbox.xapi.records.schema import Schema, all_classes
+from nova_swift_handler.sandbox.xapi.records.classes import all_classes
+from nova_swift_handler.sandbox.xapi.records.schema import Schema
 from nova_swift_handler.sandbox.xapi.records.store import Store
 from nova_swift_handler.sandbox.xapi.rpc.values import NULL
 

@@ -15,15 +15,40 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from typing import Any, Callable, Dict
 
 from nova_swift_handler.sandbox.xapi.errors import ApiError
 from nova_swift_handler.sandbox.xapi.rpc.values import EPOCH, NULL, DateTime
 
 #: What a field of each kind holds when nothing else is said.
-_EMPTY = {
+_EMPTY: Dict[str, Any] = {
     "string": "", "int": 0, "float": 0.0, "bool": False, "datetime": EPOCH, "ref": NULL,
     "set": [], "refs": [], "map": {},
+}
+
+
+
+def _texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)
+
+
+def _map(value: Any) -> bool:
+    return isinstance(value, dict) and _texts([*value, *value.values()])
+
+
+#: Whether a value off the wire is of a kind (integers are read instead, see accept).
+_FITS: Dict[str, Callable[[Any], bool]] = {
+    "string": lambda value: isinstance(value, str),
+    "ref": lambda value: isinstance(value, str),
+    "float": lambda value: isinstance(value, float),
+    "bool": lambda value: isinstance(value, bool),
+    "datetime": lambda value: isinstance(value, DateTime),
+    "set": _texts, "refs": _texts, "map": _map,
+}
+#: How the notation of a default is read; text where nothing is said.
+_READ_DEFAULT: Dict[str, Callable[[str], Any]] = {
+    "int": int, "float": float, "bool": lambda text: text == "true",
+    "set": lambda text: text.split(","),
 }
 
 
@@ -59,25 +84,14 @@ class Field:
 
         Integers may come as text or as ``<int>``.  Raises FIELD_TYPE_ERROR.
         """
-        kind = self.kind
-        if kind == "int" and not isinstance(value, bool):
+        if self.kind == "int":
             try:
                 return int(value)
             except (TypeError, ValueError):
-                pass
-        elif kind == "float" and isinstance(value, (int, float)) and not isinstance(value, bool):
-            return float(value)
-        elif kind == "bool" and isinstance(value, bool):
-            return value
-        elif kind == "datetime" and isinstance(value, DateTime):
-            return value
-        elif kind in ("string", "ref") and isinstance(value, str):
-            return str(value) if kind == "string" else (value or NULL)
-        elif kind in ("set", "refs") and _all_text(value, list):
-            return list(value)
-        elif kind == "map" and _all_text(value, dict) and _all_text(list(value.values()), list):
-            return dict(value)
-        raise ApiError("FIELD_TYPE_ERROR", self.name)
+                raise ApiError("FIELD_TYPE_ERROR", self.name) from None
+        if not _FITS[self.kind](value):
+            raise ApiError("FIELD_TYPE_ERROR", self.name)
+        return NULL if self.kind == "ref" and not value else value
 
     def load(self, value: Any) -> Any:
         """Give a value read back from disk its type again."""
@@ -90,23 +104,13 @@ class Field:
         return str(value)
 
 
-def _all_text(value: Any, container: type) -> bool:
-    return isinstance(value, container) and all(isinstance(item, str) for item in value)
-
-
 def parse(line: str) -> Field:
-    """Read ``name kind[:Class[.mirror]] mode [default]``, the notation of records/classes."""
+    """Read ``name kind[:Class[.mirror]] mode [default]``, as the tables here say."""
     parts = line.split(None, 3)
     db_name, kind, mode = parts[:3]
     kind, _, target = kind.partition(":")
     target, _, mirror = target.partition(".")
     default = _EMPTY[kind]
     if len(parts) == 4:
-        text = parts[3]
-        default = {
-            "int": int, "float": float, "bool": "true".__eq__,
-            "set": lambda names: names.split(","),
-        }.get(kind, str)(text)
-    if kind == "set" and not default:
-        default = []
+        default = _READ_DEFAULT.get(kind, str)(parts[3])
     return Field(db_name, kind, mode, default, target, mirror)

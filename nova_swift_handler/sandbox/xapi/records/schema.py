@@ -14,7 +14,6 @@
 
 from __future__ import annotations
 
-import functools
 from typing import Any, Dict, List, Mapping
 
 from nova_swift_handler.sandbox.xapi.records import field as fields
@@ -56,14 +55,3 @@ class Schema:
             for item in self.stored
             if item.mode != "ro" and item.name in given
         }
-
-
-@functools.lru_cache(maxsize=None)
-def all_classes() -> Dict[str, Schema]:
-    """Every class, by name."""
-    from nova_swift_handler.sandbox.xapi.records import compute, core, network, storage
-    found = {}
-    for module in (core, storage, compute, network):
-        for item in module.schemas():
-            found[item.name] = item
-    return found

@@ -32,7 +32,7 @@ _WITHOUT_SESSION = ("session.login_with_password", "session.slave_local_login_wi
 
 
 class Dispatcher:
-    def __init__(self, host: "Host"):
+    def __init__(self, host: Host):
         self._host = host
         self._own = verbs.all_verbs(host)
         self._generic = {
@@ -99,7 +99,7 @@ def _arity(verb: Verb) -> Tuple[int, int]:
     return len(needed), len(parameters)
 
 
-def describe(host: "Host") -> Dict[str, List[str]]:
+def describe(host: Host) -> Dict[str, List[str]]:
     """The verbs beyond the generic ones, by class: for people and for tests."""
     return {
         cls: sorted(name for name in dir(own) if not name.startswith("_"))

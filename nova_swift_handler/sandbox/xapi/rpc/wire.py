@@ -43,7 +43,7 @@ def parse_call(body: bytes) -> Tuple[str, List[Any]]:
     """Return method and parameters.  Raises MalformedBody."""
     try:
         params, method = xmlrpc.client.loads(body.decode("utf-8"))
-    except Exception as exc:  # noqa: BLE001 - expat and xmlrpc.client raise many kinds
+    except Exception as exc:
         raise MalformedBody(str(exc)) from exc
     if method is None:
         raise MalformedBody("no methodName")

@@ -95,4 +95,4 @@ def _find(routes: Routes, request: Request) -> Optional[Handler]:
 
 
 def _covers(prefix: str, path: str) -> bool:
-    return path == prefix or path.startswith(prefix.rstrip("/") + "/") and prefix != "/"
+    return path == prefix or (prefix != "/" and path.startswith(prefix.rstrip("/") + "/"))

@@ -36,7 +36,7 @@ PREFIX = "/_sandbox"
 
 
 class ControlHandler:
-    def __init__(self, host: "Host"):
+    def __init__(self, host: Host):
         self._controls = Controls(host)
 
     def __call__(self, request: Request, stream: Stream) -> bool:
@@ -57,7 +57,7 @@ class ControlHandler:
 class Controls:
     """The verbs; control.Control documents them for their users."""
 
-    def __init__(self, host: "Host"):
+    def __init__(self, host: Host):
         self._host = host
 
     def ping(self) -> Dict[str, Any]:

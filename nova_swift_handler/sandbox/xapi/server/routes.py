@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from nova_swift_handler.sandbox.xapi.host import Host
 
 
-def routes(host: "Host") -> Routes:
+def routes(host: Host) -> Routes:
     rpc = RpcHandler(host)
     return {
         ("POST", "/"): rpc,

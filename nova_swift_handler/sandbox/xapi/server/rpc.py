@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 class RpcHandler:
     """Failures of the API are HTTP 200; what is no call at all is a 500, as in XAPI."""
 
-    def __init__(self, host: "Host"):
+    def __init__(self, host: Host):
         self._host = host
         self._dispatcher = Dispatcher(host)
 

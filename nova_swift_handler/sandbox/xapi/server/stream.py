@@ -18,7 +18,7 @@ import contextlib
 import socket
 import struct
 import time
-from typing import Optional
+from typing import Optional, Union
 
 _PIECE = 256 * 1024
 
@@ -84,7 +84,7 @@ class Stream:
             length -= len(piece)
         return b"".join(pieces)
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: Union[bytes, memoryview]) -> None:
         self._socket.sendall(data)
 
     def reset(self) -> None:

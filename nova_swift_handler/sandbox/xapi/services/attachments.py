@@ -37,7 +37,7 @@ _NEVER_ATTACHED = ("cbt_metadata", "ha_statefile", "metadata", "pvs_cache", "red
 class Attachments:
     """Plugged disks are held open, as tapdisk holds them; an LVM volume stays inflated."""
 
-    def __init__(self, host: "Host"):
+    def __init__(self, host: Host):
         self._host = host
         self._open: Dict[str, Disk] = {}
 

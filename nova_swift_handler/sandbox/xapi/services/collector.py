@@ -34,7 +34,7 @@ LOG = logging.getLogger(__name__)
 
 
 class Collector:
-    def __init__(self, host: "Host"):
+    def __init__(self, host: Host):
         self._host = host
         self._wake = threading.Condition()
         self._interval: Optional[float] = host.settings.gc_interval

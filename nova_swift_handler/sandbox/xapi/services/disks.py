@@ -39,7 +39,7 @@ _INHERITED = (
 
 
 class Disks:
-    def __init__(self, host: "Host"):
+    def __init__(self, host: Host):
         self._host = host
         self._repositories: Dict[str, StorageRepository] = {}
         self._locks: Dict[str, threading.RLock] = {}

@@ -34,7 +34,7 @@ _OPERATIONS = {
 
 
 class Power:
-    def __init__(self, host: "Host"):
+    def __init__(self, host: Host):
         self._host = host
 
     @contextlib.contextmanager

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class Sessions:
-    def __init__(self, host: "Host"):
+    def __init__(self, host: Host):
         self._host = host
 
     def login(self, user: Any, password: Any, originator: str = "") -> str:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class Tasks:
-    def __init__(self, host: "Host"):
+    def __init__(self, host: Host):
         self._host = host
 
     def create(self, label: str, description: str = "", session: str = NULL,

@@ -21,28 +21,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Dict
 
+from nova_swift_handler.sandbox.xapi.verbs.host import HostVerbs
+from nova_swift_handler.sandbox.xapi.verbs.network import Network
+from nova_swift_handler.sandbox.xapi.verbs.pbd import PBD
+from nova_swift_handler.sandbox.xapi.verbs.secret import Secret
+from nova_swift_handler.sandbox.xapi.verbs.session import Session
+from nova_swift_handler.sandbox.xapi.verbs.sr import SR
+from nova_swift_handler.sandbox.xapi.verbs.task import Task
+from nova_swift_handler.sandbox.xapi.verbs.vbd import VBD
+from nova_swift_handler.sandbox.xapi.verbs.vdi import VDI
+from nova_swift_handler.sandbox.xapi.verbs.vif import VIF
+from nova_swift_handler.sandbox.xapi.verbs.vm import VM
+
 if TYPE_CHECKING:
     from nova_swift_handler.sandbox.xapi.host import Host
 
 
-def all_verbs(host: "Host") -> Dict[str, Any]:
+def all_verbs(host: Host) -> Dict[str, Any]:
     """An object for each class, by the class's name."""
-    from nova_swift_handler.sandbox.xapi.verbs import (
-        host as host_verbs,
-        network,
-        pbd,
-        secret,
-        session,
-        sr,
-        task,
-        vbd,
-        vdi,
-        vif,
-        vm,
-    )
     return {
-        "session": session.Session(host), "task": task.Task(host),
-        "host": host_verbs.HostVerbs(host), "SR": sr.SR(host), "PBD": pbd.PBD(host),
-        "VDI": vdi.VDI(host), "VBD": vbd.VBD(host), "VM": vm.VM(host),
-        "network": network.Network(host), "VIF": vif.VIF(host), "secret": secret.Secret(host),
+        "session": Session(host), "task": Task(host), "host": HostVerbs(host), "SR": SR(host),
+        "PBD": PBD(host), "VDI": VDI(host), "VBD": VBD(host), "VM": VM(host),
+        "network": Network(host), "VIF": VIF(host), "secret": Secret(host),
     }

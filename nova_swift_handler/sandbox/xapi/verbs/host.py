@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class HostVerbs:
-    def __init__(self, host: "Host"):
+    def __init__(self, host: Host):
         self._host = host
         self._plugins = Plugins(host)
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Network:
-    def __init__(self, host: "Host"):
+    def __init__(self, host: Host):
         self._host = host
 
     def create(self, _call: Call, args: Dict[str, Any]) -> str:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class PBD:
-    def __init__(self, host: "Host"):
+    def __init__(self, host: Host):
         self._host = host
 
     def plug(self, _call: Call, pbd: str) -> None:

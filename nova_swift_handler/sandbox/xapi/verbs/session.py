@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Session:
-    def __init__(self, host: "Host"):
+    def __init__(self, host: Host):
         self._host = host
 
     def login_with_password(

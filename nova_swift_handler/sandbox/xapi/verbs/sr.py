@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class SR:
-    def __init__(self, host: "Host"):
+    def __init__(self, host: Host):
         self._host = host
 
     def scan(self, _call: Call, sr: str) -> None:
@@ -41,7 +41,7 @@ class SR:
 
     def create(
         self, _call: Call, host: str, device_config: Dict[str, str], physical_size: Any,
-        name_label: str, name_description: str, type: str,  # noqa: A002 - XAPI's name
+        name_label: str, name_description: str, type: str,
         content_type: str, shared: bool, sm_config: Dict[str, str],
     ) -> str:
         """``physical_size`` is believed here (bytes, 0: as large as the default SR); SM asks the

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Task:
-    def __init__(self, host: "Host"):
+    def __init__(self, host: Host):
         self._host = host
 
     def create(self, call: Call, label: str, description: str) -> str:

@@ -28,7 +28,7 @@ _REQUIRED = ("SR", "virtual_size", "type", "sharable", "read_only", "other_confi
 
 
 class VDI:
-    def __init__(self, host: "Host"):
+    def __init__(self, host: Host):
         self._host = host
 
     def create(self, _call: Call, args: Dict[str, Any]) -> str:

@@ -29,7 +29,7 @@ _VIF_DEVICES = 7
 
 
 class VM:
-    def __init__(self, host: "Host"):
+    def __init__(self, host: Host):
         self._host = host
 
     def create(self, _call: Call, args: Dict[str, Any]) -> str:
