@@ -15,12 +15,13 @@
 from __future__ import annotations
 
 import http.client
+import json
 import os
 import socket
 import subprocess
 import sys
 import time
-from typing import Callable, Dict, Iterable, List, NamedTuple, Optional
+from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional
 
 from nova_swift_handler.exceptions import SandboxError
 from nova_swift_handler.sandbox import process, supervisor
@@ -80,9 +81,13 @@ def supervised(layout: Layout) -> bool:
 
 
 def start(layout: Layout, services: Iterable[Service]) -> None:
-    """Have the services started, or restarted where they run with other arguments."""
+    """Have services started that do not run."""
+    starting = {service.name: service for service in services}
+    for name in starting:
+        if layout.output(name).exists():
+            layout.output(name).unlink()  # what an earlier process announced no longer holds
     with change_wanted(layout) as wanted:
-        wanted.update({service.name: service for service in services})
+        wanted.update(starting)
 
 
 def stop(layout: Layout, names: Iterable[str], seconds: float = 40.0) -> None:
@@ -148,6 +153,27 @@ def answers(port: int, path: Optional[str] = None) -> bool:
             connection.close()
     except (OSError, http.client.HTTPException):
         return False
+
+
+def announced(layout: Layout, name: str) -> Optional[Dict[str, Any]]:
+    """Return what a service printed after READY since its last start; None before it has."""
+    try:
+        text = layout.output(name).read_text(errors="replace")
+    except FileNotFoundError:
+        return None
+    for line in text.splitlines():
+        if line.startswith("READY {") and line.endswith("}"):
+            content: Dict[str, Any] = json.loads(line[len("READY "):])
+            return content
+    return None
+
+
+def wait_announced(layout: Layout, name: str, seconds: float) -> None:
+    """Wait until a service has announced that it serves.
+
+    :raises SandboxError: as :func:`wait`.
+    """
+    wait(layout, name, lambda: announced(layout, name) is not None, seconds)
 
 
 def log_tail(layout: Layout, name: str, lines: int = LOG_TAIL) -> str:

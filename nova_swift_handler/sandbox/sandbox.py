@@ -15,20 +15,15 @@
 from __future__ import annotations
 
 import json
-import subprocess
-from pathlib import Path
-from typing import Any, Callable, Dict, List, Optional
+from typing import Any, Callable, Dict, Optional
 
 from nova_swift_handler.exceptions import SandboxError
-from nova_swift_handler.sandbox import (control, databases, environment, glance, ini, keystone,
-                                        network, plan as plans, process, storage, swift)
+from nova_swift_handler.sandbox import control, ini, process
+from nova_swift_handler.sandbox import plan as plans
 from nova_swift_handler.sandbox.control import State
 from nova_swift_handler.sandbox.layout import Layout
 from nova_swift_handler.sandbox.plan import Plan
-
-PATIENCE = 90.0  # seconds until a service must be ready
-
-Progress = Callable[[str], None]
+from nova_swift_handler.sandbox.startup import Progress, Startup
 
 
 def _silent(_: str) -> None:
@@ -68,64 +63,13 @@ class Sandbox:
             raise
 
     def _start(self, plan: Plan) -> Dict[str, Any]:
-        layout = self._layout
-        self._prepare(plan)
-        plans.save(layout, plan)
-        control.start_supervisor(layout, plan.run_id)
-        self._progress("Keystone, Swift and Glance")
-        self._start_storage(plan)
-        document = environment.describe(layout, plan, [], [])
-        ini.write_text(layout.environment, json.dumps(document, indent=1) + "\n")
+        startup = Startup(self._layout, plan, self._progress)
+        startup.prepare()
+        plans.save(self._layout, plan)
+        control.start_supervisor(self._layout, plan.run_id)
+        document = startup.start()
+        ini.write_text(self._layout.environment, json.dumps(document, indent=1) + "\n")
         return document
-
-    def _prepare(self, plan: Plan) -> None:
-        layout, python = self._layout, Path(plan.cloud_python)
-        if not (layout.of(keystone.NAME) / keystone.DATABASE).exists():
-            self._progress("databases")
-            databases.install(python, layout.of(keystone.NAME), layout.of(glance.NAME))
-        keystone.write_config(layout.of(keystone.NAME))
-        swift.write_config(layout.of("swift"), plan.ports, plan.keystone_url)
-        if not list(layout.of("swift").glob("*.ring.gz")):
-            subprocess.run(swift.ring_command(python, layout.of("swift"), plan.ports), check=True)
-        glance.write_config(
-            layout.of(glance.NAME), glance.paste_config(python), plan.ports[glance.NAME],
-            plan.keystone_url, self._regions(plan)[0], plan.images_container)
-
-    def _start_storage(self, plan: Plan) -> None:
-        layout, python = self._layout, Path(plan.cloud_python)
-        control.start(layout, [
-            keystone.service(python, layout.of(keystone.NAME), plan.ports[keystone.NAME]),
-            *swift.services(python, layout.of("swift")),
-            glance.service(python, layout.of(glance.NAME), plan.ports[glance.NAME]),
-            network.service(plan.ports[network.NAME]),
-        ])
-        self._wait(plan, keystone.NAME, "/v3")
-        keystone.Registrar(plan.keystone_url).catalog(self._catalog(plan))
-        for kind in swift.BACKENDS:
-            self._wait(plan, swift.backend(kind))
-        self._wait(plan, swift.PROXY, "/healthcheck")
-        storage.set_up(plan.keystone_url, plan.container_prefix)
-        self._wait(plan, glance.NAME, "/healthcheck")
-        self._wait(plan, network.NAME)
-
-    def _wait(self, plan: Plan, name: str, path: Optional[str] = None) -> None:
-        control.wait(self._layout, name,
-                     lambda: control.answers(plan.ports[name], path), PATIENCE)
-
-    def _regions(self, plan: Plan) -> List[str]:
-        return [host.region for host in plan.hosts] or ["RegionOne"]
-
-    def _catalog(self, plan: Plan) -> List[keystone.Endpoint]:
-        # Keystone, Swift, Glance and the network are the same in all regions.
-        return [
-            keystone.Endpoint(kind, region, url)
-            for region in self._regions(plan)
-            for kind, url in [
-                ("identity", plan.keystone_url),
-                ("object-store", swift.account_url(plan.ports[swift.PROXY])),
-                ("image", plan.glance_url),
-                ("network", plan.url(network.NAME)),
-            ]]
 
     # -- while it runs ------------------------------------------------------------------------
 

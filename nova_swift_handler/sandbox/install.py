@@ -1,0 +1,148 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Make the virtual environments: ``python -m nova_swift_handler.sandbox.install [NAME...]``.
+
+Standard library only, so that any Python 3.8 or newer can run it before anything is installed.  An
+environment is left alone as long as nothing that decides its contents has changed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import concurrent.futures
+import fcntl
+import hashlib
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import List, NamedTuple, Optional
+
+from nova_swift_handler.exceptions import SandboxError
+from nova_swift_handler.sandbox import pythons, venv
+
+SOURCE = Path(__file__).resolve().parents[2]
+CONSTRAINTS = Path(__file__).resolve().parent / "constraints"
+LOG_TAIL = 3000  # characters
+
+
+class Environment(NamedTuple):
+    """One virtual environment.
+
+    :ivar requirements: what pip installs, within the constraints.
+    :ivar ours: this package goes in too, editable, with what its tests need.
+    """
+
+    name: str
+    python: str
+    constraints: str
+    requirements: List[str]
+    ours: bool
+
+
+ENVIRONMENTS = {each.name: each for each in [
+    Environment(
+        venv.CLOUD, "3.11", "cloud-py311.txt",
+        ["keystone", "glance", "swift", "keystonemiddleware", "python-swiftclient", "cheroot"],
+        ours=False),
+    Environment(venv.NOVA, "3.11", "nova-py311.txt", ["nova", "openstack-placement"], ours=True),
+    Environment("nova-py38", "3.8", "nova-py38.txt", ["nova"], ours=True),
+]}
+
+
+def install(environment: Environment) -> str:
+    """Make or update one environment; return in a few words what was done.
+
+    :raises SandboxError: there is no such Python, or pip failed.
+    """
+    target = venv.directory() / environment.name
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with open(target.parent / f"{environment.name}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        base = pythons.find(environment.python)
+        if base is None:
+            raise SandboxError(
+                f"there is no Python {environment.python} on PATH or among pyenv's: install one, "
+                f"or name it by PYTHON{environment.python.replace('.', '_')}")
+        foundation = _hash(environment, base, [CONSTRAINTS / environment.constraints])
+        whole = _hash(environment, base, [
+            CONSTRAINTS / environment.constraints,
+            *([SOURCE / "setup.cfg", SOURCE / "requirements.txt"] if environment.ours else [])])
+        if _read(target / "whole") == whole:
+            return "nothing to do"
+        started = time.monotonic()
+        if _read(target / "foundation") != foundation and target.exists():
+            shutil.rmtree(target)
+        log = target.parent / f"{environment.name}.log"
+        with open(log, "wb") as output:
+            if not target.exists():
+                _run([str(base), "-m", "venv", str(target)], log, output)
+            _run(_pip(environment, target), log, output)
+        (target / "foundation").write_text(foundation)
+        (target / "whole").write_text(whole)
+        return f"installed in {time.monotonic() - started:.0f} s"
+
+
+def _pip(environment: Environment, target: Path) -> List[str]:
+    ours = ["--editable", f"{SOURCE}[test]"] if environment.ours else []
+    return [str(target / "bin" / "python"), "-m", "pip", "install", "--no-input",
+            "--disable-pip-version-check", "--constraint",
+            str(CONSTRAINTS / environment.constraints), *environment.requirements, *ours]
+
+
+def _run(command: List[str], log: Path, output: object) -> None:
+    code = subprocess.call(command, stdin=subprocess.DEVNULL, stdout=output,  # type: ignore[arg-type]
+                           stderr=subprocess.STDOUT)
+    if code != 0:
+        raise SandboxError(f"{' '.join(command)} ended with code {code}; the end of {log}:\n"
+                           + log.read_text(errors="replace")[-LOG_TAIL:])
+
+
+def _hash(environment: Environment, base: Path, files: List[Path]) -> str:
+    version = subprocess.check_output([str(base), "-VV"]).decode()
+    digest = hashlib.sha256(repr((environment, version, str(SOURCE))).encode())
+    for each in files:
+        digest.update(each.read_bytes())
+    return digest.hexdigest()
+
+
+def _read(marker: Path) -> Optional[str]:
+    return marker.read_text() if marker.exists() else None
+
+
+def main(argv: Optional[List[str]] = None) -> int:
+    parser = argparse.ArgumentParser(prog="nova_swift_handler.sandbox.install")
+    parser.add_argument("names", nargs="*", choices=[*ENVIRONMENTS, []], metavar="NAME",
+                        help=f"which environments: {', '.join(ENVIRONMENTS)} (default: all)")
+    parser.add_argument("--optional", action="append", default=[], metavar="NAME",
+                        help="one to leave out where its Python is missing")
+    parsed = parser.parse_args(argv)
+    wanted = [ENVIRONMENTS[name] for name in parsed.names or ENVIRONMENTS]
+    wanted += [ENVIRONMENTS[name] for name in parsed.optional
+               if pythons.find(ENVIRONMENTS[name].python)]
+    failed = False
+    print(f"environments in {venv.directory()}: " + ", ".join(each.name for each in wanted),
+          flush=True)
+    with concurrent.futures.ThreadPoolExecutor(len(wanted)) as pool:
+        for each, result in [(each, pool.submit(install, each)) for each in wanted]:
+            try:
+                print(f"  {each.name}: {result.result()}", flush=True)
+            except SandboxError as error:
+                failed = True
+                print(f"  {each.name}: {error}", file=sys.stderr, flush=True)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
