@@ -56,7 +56,9 @@ def _why(settings: GlanceSettings, published: Published) -> str:
     finally:
         response.close()
     if status == 404:
-        return f"The object {where} is not in the account of '{settings.store_user}'."
+        hashed = (" Perhaps Glance removed it because the hash given is not that of the image."
+                  if published.os_hash else "")
+        return f"The object {where} is not in the account of '{settings.store_user}'.{hashed}"
     if status in (401, 403, 409):
         return (f"The Glance store's user '{settings.store_user}' may not read {where} or what it "
                 f"is made of (HTTP {status}): give it read access to the containers, see "

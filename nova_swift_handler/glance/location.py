@@ -1,0 +1,245 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Registration by location: Glance is told where in Swift the disk is; nothing is copied.
+
+Which call needs whose token, under the default policies of Glance 33 (enforce_new_defaults and
+enforce_scope at their defaults); every line is proved by tests/functional/glance:
+
+=============================== ======= ============== =========================================
+call                            token   role           policy
+=============================== ======= ============== =========================================
+GET /versions                   none    none           none
+GET /v2/images/{id}             service admin          get_image (a private image of another
+                                                       project is shown to ``admin`` only)
+PATCH /v2/images/{id}           user    member         modify_image (owner's project)
+POST /v2/images/{id}/locations  service admin, service add_image_location = ``rule:service_api``
+GET /v2/images/{id}/tasks       service admin          get_image (why an activation failed)
+GET /v2/images/{id}             user    reader         get_image (is it active?)
+=============================== ======= ============== =========================================
+
+"user" is the user's own token together with the service account's as ``X-Service-Token`` (role
+``service``), which keeps a token that has expired meanwhile good; "service" is the service
+account's own token.
+
+**Why the POST is not made with the user's token.**  Glance's documentation has services send the
+user's token and an ``X-Service-Token`` of role ``service``, and that works.  But the POST makes a
+task owned by the *caller's* project whose input is the location, and ``GET /v2/images/{id}/tasks``
+shows the tasks of the caller's project to whoever sees the image: run, every member of the image's
+project reads the Swift key there.  So the POST is made by the service account, to whose project
+ordinary users must not belong; to see the private image it needs the role ``admin``.  Of the
+location itself users see nothing: ``GET .../locations`` (policy fetch_image_location =
+``rule:service_api``) answers them 403 or 404, the record has neither ``locations`` nor
+``direct_url``; an ``admin`` does see it.
+
+Glance answers 202 and works in the background; a failure is seen only in the task ("Internal
+Error") and in the image being ``queued`` again, so the likely causes are then looked for from here
+(:mod:`~nova_swift_handler.glance.diagnosis`).  With ``do_secure_hash`` true (its default) Glance
+reads every new image whole afterwards, or before it is active if a hash was given.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Dict, Optional, Tuple
+from urllib import parse
+
+import tenacity
+from oslo_log import log as logging
+
+from nova_swift_handler import exceptions
+from nova_swift_handler.glance import diagnosis, errors
+from nova_swift_handler.glance.client import Client, Identity
+from nova_swift_handler.glance.image import Image
+from nova_swift_handler.glance.published import Published
+from nova_swift_handler.glance.records import Records
+from nova_swift_handler.glance.settings import GlanceSettings
+
+LOG = logging.getLogger(__name__)
+
+FORMATS = {"disk_format": "vhd", "container_format": "bare"}
+API_VERSION = (2, 17)
+_TASK = "location_import"
+_HASH_RATE = 20 * 1024 ** 2  # bytes/s that a Glance which hashes first is given at least
+
+
+class ActivationPending(exceptions.RegistrationFailed):
+    """Glance took the location and neither failed nor finished in time: it may still finish."""
+
+
+def missing(settings: GlanceSettings) -> str:
+    """Return which options registration by location lacks, or an empty text."""
+    names = [name for name, value in (
+        ("glance_store_auth_address", settings.store_auth_address),
+        ("glance_store_user", settings.store_user),
+        ("glance_store_key", settings.store_key)) if not value]
+    return ", ".join(names)
+
+
+def url(settings: GlanceSettings, container: str, object_name: str) -> str:
+    """Return the location of an object, key included: exactly as Glance's store writes it.
+
+    Glance finds the store by the text before the object's name (glance_store,
+    ``SingleTenantStore._set_url_prefix``), so quoting and slashes follow that code.
+
+    :raises ConfigError: an option is missing, or the key cannot stand in such a URL.
+    """
+    lacking = missing(settings)
+    if lacking:
+        raise exceptions.ConfigError(
+            f"Registering images by location: {lacking} not set; copy them from the Swift store's "
+            f"section of glance-api.conf, or set glance_registration = upload.")
+    assert settings.store_auth_address and settings.store_user and settings.store_key
+    if "/" in settings.store_user or "/" in settings.store_key:
+        raise exceptions.ConfigError(
+            "Registering images by location: glance_store_user and glance_store_key must not "
+            "contain '/', which Glance does not quote in a location.")
+    scheme, _sep, address = settings.store_auth_address.partition("://")
+    return (f"swift+{'http' if scheme == 'http' else 'https'}://"
+            f"{parse.quote(settings.store_user)}:{parse.quote(settings.store_key)}"
+            f"@{(address or scheme).strip('/')}/{container}/{object_name}")
+
+
+def unfit(client: Client, records: Records, image_id: str) -> str:
+    """Return why this image cannot safely be registered by location, or an empty text."""
+    lacking = missing(client.settings)
+    if lacking:
+        return f"{lacking} not set"
+    version = _api_version(client)
+    if version < API_VERSION:
+        return (f"this Glance's newest API is {version[0]}.{version[1]}, the locations API came "
+                f"with {API_VERSION[0]}.{API_VERSION[1]}")
+    doing = f"Looking at image {image_id} as the service account"
+    try:
+        image = records.get(image_id, doing, Identity.SERVICE)
+    except exceptions.ImageUnavailable:
+        return ("the service account may not see this image: it needs the role 'admin' besides "
+                "'service'")
+    other = records.newest_of({"status": "active"}, Identity.SERVICE)
+    if image.shows_locations or (other is not None and other.shows_locations):
+        return ("this Glance shows locations, and so the Swift key, to users: set "
+                "show_multiple_locations and show_image_direct_url to false in glance-api.conf")
+    return ""
+
+
+def register(client: Client, records: Records, image_id: str, published: Published) -> None:
+    """Give Glance the location and see the image active with the right size.
+
+    :raises ImageUnavailable: the image is gone.
+    :raises ActivationPending: Glance has not finished in time.
+    :raises RegistrationFailed: Glance refused or failed; the message says why, as far as known.
+    :raises GlanceUnreachable: Glance did not answer.
+    """
+    doing = f"Registering image {image_id} by its location in Swift"
+    location = url(client.settings, published.container, published.object_name)
+    records.patch(image_id, FORMATS, doing)
+    request = _add(client, image_id, location, published, doing)
+    _wait(client, records, image_id, published, request, doing)
+
+
+def _add(client: Client, image_id: str, location: str, published: Published, doing: str) -> str:
+    """Make the POST; return the id under which Glance logged it."""
+    body: Dict[str, Any] = {"url": location}
+    if published.os_hash:
+        body["validation_data"] = {"os_hash_algo": published.os_hash[0],
+                                   "os_hash_value": published.os_hash[1]}
+    attempts = 0
+
+    def once() -> Any:
+        nonlocal attempts
+        attempts += 1
+        return client.request("POST", f"/v2/images/{image_id}/locations", doing, again=False,
+                              identity=Identity.SERVICE, expected=(202, 400, 403, 409), json=body)
+
+    response = tenacity.Retrying(
+        retry=tenacity.retry_if_exception_type(exceptions.GlanceUnreachable),
+        stop=tenacity.stop_after_delay(client.settings.retry_time),
+        wait=tenacity.wait_random_exponential(multiplier=0.25, max=5), reraise=True)(once)
+    # A conflict on a later attempt means that an earlier one, its answer lost, was taken.
+    if response.status_code == 202 or (response.status_code == 409 and attempts > 1):
+        return errors.request_id(response) if response.status_code == 202 else ""
+    advice = ("The service account needs the roles 'admin' and 'service' in its project."
+              if response.status_code == 403 else
+              "Only a queued image without data can be given a location."
+              if response.status_code == 409 else "See glance-api's log.")
+    raise exceptions.RegistrationFailed(
+        f"{doing}: Glance answered {errors.said(response, client.settings.store_key)}. {advice}")
+
+
+def _wait(client: Client, records: Records, image_id: str, published: Published, request: str,
+          doing: str) -> None:
+    settings = client.settings
+    limit = settings.activation_timeout
+    if published.os_hash:
+        limit += published.size / _HASH_RATE
+    deadline = time.monotonic() + limit
+    pause = 0.1
+    while True:
+        image = records.get(image_id, doing)
+        if image.status == "active":
+            _check(image, published, doing)
+            return
+        if image.status not in ("queued", "importing", "saving"):
+            raise exceptions.RegistrationFailed(
+                f"{doing}: the image became '{image.status}'. See glance-api's log.")
+        if image.status == "queued" and _failed(client, image_id, request):
+            # It may have become active, or deleted, between the two questions.
+            if records.get(image_id, doing).status != "queued":
+                continue
+            raise exceptions.RegistrationFailed(
+                f"{doing}: Glance took the location but could not use it"
+                f"{f' (Glance request {request})' if request else ''}. "
+                f"{diagnosis.why(settings, published)}")
+        if time.monotonic() > deadline:
+            raise ActivationPending(
+                f"{doing}: still '{image.status}' after {limit:.0f} seconds. "
+                f"{diagnosis.why(settings, published)}")
+        time.sleep(pause)
+        pause = min(pause * 1.5, 2.0)
+
+
+def _failed(client: Client, image_id: str, request: str) -> bool:
+    """Whether Glance's task for our request has failed."""
+    response = client.request("GET", f"/v2/images/{image_id}/tasks",
+                              f"Asking why image {image_id} is not active",
+                              identity=Identity.SERVICE, expected=(200, 403, 404))
+    if response.status_code != 200:
+        return False
+    tasks = [task for task in response.json().get("tasks", ()) if task.get("type") == _TASK]
+    if request:
+        tasks = [task for task in tasks if task.get("request_id") == request]
+    newest = max(tasks, key=lambda task: task.get("created_at") or "", default=None)
+    return newest is not None and newest.get("status") == "failure"
+
+
+def _check(image: Image, published: Published, doing: str) -> None:
+    if image.size != published.size:
+        raise exceptions.RegistrationFailed(
+            f"{doing}: it became active with {image.size} bytes, the VHD has {published.size}. "
+            f"Delete the image; do not boot it.")
+    if image.shows_locations:
+        raise exceptions.RegistrationFailed(
+            f"{doing}: this Glance shows the location, and so the Swift key, to users. Delete the "
+            f"image, set show_image_direct_url and show_multiple_locations to false in "
+            f"glance-api.conf, and change the key of the Glance store's user.")
+
+
+def _api_version(client: Client) -> Tuple[int, int]:
+    """Return the newest version of the images API."""
+    response = client.request("GET", "/versions", "Asking Glance for its version",
+                              identity=Identity.SERVICE, expected=(200, 300))
+    newest: Optional[Tuple[int, int]] = None
+    for version in response.json().get("versions", ()):
+        major, _dot, minor = str(version.get("id", "")).lstrip("v").partition(".")
+        if major.isdigit() and minor.isdigit():
+            newest = max(newest or (0, 0), (int(major), int(minor)))
+    return newest or (0, 0)

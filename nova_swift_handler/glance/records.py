@@ -1,0 +1,113 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Images' records in Glance: read, create, change, delete."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any, Dict, List, Mapping, Optional
+
+import tenacity
+
+from nova_swift_handler import exceptions
+from nova_swift_handler.glance import errors
+from nova_swift_handler.glance.client import Client, Identity
+from nova_swift_handler.glance.image import Image
+
+_PATCH = "application/openstack-images-v2.1-json-patch"
+_PAGE = 100
+
+
+class Records:
+    """Reads and changes images' records, as the user unless told otherwise."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def get(self, image_id: str, doing: str = "",
+            identity: Identity = Identity.USER) -> Image:
+        """Return the image's record.
+
+        :raises ImageUnavailable: Glance does not show it, or it is deleted.
+        """
+        doing = doing or f"Reading image {image_id}"
+        image = Image.from_api(self._client.request(
+            "GET", f"/v2/images/{image_id}", doing, identity=identity).json())
+        if image.status in ("deleted", "pending_delete"):
+            raise exceptions.ImageUnavailable(f"{doing}: the image is deleted.")
+        return image
+
+    def list(self, filters: Mapping[str, str]) -> List[Image]:
+        """Return all images that Glance shows and that match *filters* (attribute or property)."""
+        found: List[Image] = []
+        params: Dict[str, str] = dict(filters, limit=str(_PAGE))
+        while True:
+            body = self._client.request("GET", "/v2/images", "Listing images",
+                                        params=params).json()
+            found.extend(Image.from_api(one) for one in body["images"])
+            if not body.get("next") or not body["images"]:
+                return found
+            params["marker"] = found[-1].id
+
+    def create(self, values: Mapping[str, Any]) -> Image:
+        """Create a queued image with these attributes and properties.
+
+        :raises GlanceError: Glance does not allow it.
+        """
+        # The id is chosen here so that a call whose answer was lost can be made again.
+        image_id = str(uuid.uuid4())
+        doing = f"Creating the image '{values.get('name')}'"
+        body = {name: value for name, value in values.items() if value is not None}
+        response = self._client.request("POST", "/v2/images", doing, expected=(201, 409),
+                                        json=dict(body, id=image_id))
+        if response.status_code == 409:
+            return self.get(image_id, doing)
+        return Image.from_api(response.json())
+
+    def patch(self, image_id: str, wanted: Mapping[str, Any], doing: str) -> Image:
+        """Give the image the *wanted* attributes and properties (None removes a property).
+
+        :raises ImageUnavailable: the image is gone.
+        :raises GlanceError: Glance does not allow it, e.g. formats of an image with data.
+        """
+        def once() -> Image:
+            image = self.get(image_id, doing)
+            changes = image.changes(wanted)
+            if not changes:
+                return image
+            return Image.from_api(self._client.request(
+                "PATCH", f"/v2/images/{image_id}", doing, again=False, json=changes,
+                headers={"Content-Type": _PATCH}).json())
+
+        # Computed anew each time: the first attempt may have worked though its answer was lost.
+        return tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type(exceptions.GlanceUnreachable),
+            stop=tenacity.stop_after_delay(self._client.settings.retry_time),
+            wait=tenacity.wait_random_exponential(multiplier=0.25, max=5), reraise=True)(once)
+
+    def delete(self, image_id: str) -> None:
+        """Delete the image; one that is gone is success.
+
+        :raises GlanceError: Glance does not allow it, e.g. for a protected image.
+        """
+        doing = f"Deleting image {image_id}"
+        response = self._client.request("DELETE", f"/v2/images/{image_id}", doing,
+                                        expected=(204, 404, 403, 409))
+        if response.status_code in (403, 409):
+            raise exceptions.GlanceError(f"{doing}: Glance answered {errors.said(response)}.")
+
+    def newest_of(self, params: Mapping[str, str], identity: Identity) -> Optional[Image]:
+        """Return one image that matches *params*, or None."""
+        body = self._client.request("GET", "/v2/images", "Listing images", identity=identity,
+                                    params=dict(params, limit="1")).json()
+        return Image.from_api(body["images"][0]) if body["images"] else None

@@ -1,0 +1,117 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Registration by upload: Glance gets a copy of the disk that stock handlers can boot.
+
+========================= ===== ======== =======================================================
+call                      token role     policy (Glance 33's defaults)
+========================= ===== ======== =======================================================
+PATCH /v2/images/{id}     user  member   modify_image (owner's project)
+PUT /v2/images/{id}/file  user  member   upload_image (owner's project)
+GET /v2/images/{id}       user  reader   get_image
+DELETE /v2/images/{id}    user  member   delete_image; only if Glance made a broken copy active
+========================= ===== ======== =======================================================
+"""
+
+from __future__ import annotations
+
+from typing import Any, Optional, Tuple
+
+from oslo_log import log as logging
+
+from nova_swift_handler import exceptions
+from nova_swift_handler.glance import ovf
+from nova_swift_handler.glance.client import Client
+from nova_swift_handler.glance.image import Image
+from nova_swift_handler.glance.published import Published
+from nova_swift_handler.glance.records import Records
+
+LOG = logging.getLogger(__name__)
+
+FORMATS = {"disk_format": "vhd", "container_format": "ovf"}
+
+
+def register(client: Client, records: Records, image_id: str, published: Published) -> None:
+    """Send the disk to Glance as an ``ovf`` archive and see the image active.
+
+    :raises ImageUnavailable: the image is gone.
+    :raises RegistrationFailed: Glance did not take it, or holds other bytes than were sent.
+    :raises GlanceUnreachable: Glance did not answer.
+    :raises SwiftVhdError: whatever reading the VHD raised.
+    """
+    records.patch(image_id, FORMATS, f"Preparing image {image_id} for upload")
+    doing = f"Uploading image {image_id} to Glance"
+    archive, refused = _send(client, image_id, published, doing)
+    if archive.failure is not None:
+        _withdraw(records, image_id)
+        raise archive.failure
+    image = records.get(image_id, doing)
+    wrong = _difference(image, archive, refused)
+    if wrong:
+        _withdraw(records, image_id)
+        raise exceptions.RegistrationFailed(
+            f"{doing}: {wrong}. See glance-api's log; snapshot again.") from refused
+
+
+def _send(client: Client, image_id: str, published: Published,
+          doing: str) -> Tuple[ovf.Archive, Optional[exceptions.GlanceError]]:
+    """Make the one PUT; return what was sent and why it failed, unless the image is gone."""
+    settings = client.settings
+    vhd, length = published.open_vhd()
+    archive = ovf.Archive(vhd, length)
+    refused: Optional[exceptions.GlanceError] = None
+    try:
+        client.request(
+            "PUT", f"/v2/images/{image_id}/file", doing, expected=(204,), again=False,
+            timeout=(settings.idle_timeout, settings.idle_timeout), data=iter(archive),
+            headers={"Content-Type": "application/octet-stream"})
+    except exceptions.ImageUnavailable:
+        raise
+    except exceptions.GlanceError as exc:
+        refused = exc
+    except Exception:
+        if archive.failure is None:  # else it is raised by the caller, after a look at Glance
+            raise
+    finally:
+        close: Any = getattr(vhd, "close", None)
+        if close is not None:
+            close()
+    return archive, refused
+
+
+def _difference(image: Image, archive: ovf.Archive,
+                refused: Optional[exceptions.GlanceError]) -> str:
+    if refused is not None:
+        # The image may be active all the same, its end never sent: nobody shall boot that.
+        return f"{refused} (its status is now {image.status})"
+    if image.status != "active":
+        return f"Glance took it but its status is {image.status}"
+    if image.size != archive.sent:
+        return f"{archive.sent} bytes were sent, Glance has {image.size}"
+    if image.checksum and archive.md5 and image.checksum != archive.md5:
+        return f"the checksum of what was sent is {archive.md5}, Glance's is {image.checksum}"
+    return ""
+
+
+def _withdraw(records: Records, image_id: str) -> None:
+    """Delete an image that Glance made active though it is not whole."""
+    try:
+        if records.get(image_id, f"Looking at image {image_id} after a failed upload"
+                       ).status == "active":
+            LOG.warning("Deleting image %s: Glance made it active though its upload failed.",
+                        image_id)
+            records.delete(image_id)
+    except exceptions.ImageUnavailable:
+        pass
+    except exceptions.GlanceError as exc:
+        LOG.error("Image %s is incomplete and may be active; delete it. (%s)", image_id,
+                  exc)
