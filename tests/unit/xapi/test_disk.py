@@ -156,12 +156,13 @@ def test_an_attachment_that_dom0_forgot_is_removed(session: sessions.Session, sr
     assert (sr.record, sr.vbds) == ({}, {})
 
 
-def test_a_disk_of_a_running_vm_is_refused_and_stays_attached(
-        session: sessions.Session, sr: Disks, raises: Any) -> None:
+def test_a_disk_of_a_running_vm_is_refused_at_once_and_stays_attached(
+        session: sessions.Session, sr: Disks, host: hosts.Host, raises: Any) -> None:
     make(session)
     sr.attach("OpaqueRef:guest")
     with raises(exceptions.XapiError, f"destroying VDI {VDI} failed.*VDI_IN_USE"):
-        disks.destroy_vdi(session, VDI)
+        disks.destroy_vdi(session, VDI, timeout=2)
+    assert [method for method, _ in host.calls].count("VDI.destroy") == 1
     assert sr.vbds["OpaqueRef:vbd"]["currently_attached"] is True
 
 

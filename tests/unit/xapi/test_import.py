@@ -161,10 +161,15 @@ def test_a_task_that_stays_pending_fails_the_import(
         import_.import_disk(session, VDI, len(DISK), pieces(DISK))
 
 
-@pytest.mark.parametrize("ending", ["close", "reset", "speak"])
+@pytest.mark.parametrize("ending", ["close", "reset", "speak", "speak at once"])
 def test_a_server_that_gives_up_in_between_is_noticed_at_once(
         patient: sessions.Session, host: hosts.Host, raises: Any, ending: str) -> None:
     def data(exchange: hosts.Exchange) -> None:
+        if ending == "speak at once":
+            host.finish_task(exchange, "VDI_IO_ERROR", "Device I/O errors")
+            exchange.send(hosts.OK + hosts.ERROR_500)
+            exchange.wait_for_close()
+            return
         exchange.send(hosts.OK)
         exchange.read(3 * 1024 * 1024)
         host.finish_task(exchange, "VDI_IO_ERROR", "Device I/O errors")
@@ -177,8 +182,10 @@ def test_a_server_that_gives_up_in_between_is_noticed_at_once(
     host.data = data
     host.methods.update({"VDI.get_SR": lambda ref: "OpaqueRef:s",
                          "SR.get_type": lambda ref: "lvm"})
+    source = zeros()
     with raises(exceptions.TaskFailed, "VDI_IO_ERROR"):
-        import_.import_disk(patient, VDI, BIG, zeros())
+        import_.import_disk(patient, VDI, BIG, source)
+    assert next(source, None) is not None, "all data was sent to a server that had given up"
 
 
 def test_a_server_that_gives_up_in_between_over_tls_is_noticed(
