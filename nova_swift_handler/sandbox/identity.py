@@ -64,8 +64,9 @@ SERVICE_USERS = [
 ]
 
 # This package's account.  `member` makes it Swift operator and image owner in its project,
-# `service` lets it use Glance's location API and keep users' tokens accepted (X-Service-Token).
-HANDLER_USER = User("swift-vhd", IMAGES_PROJECT, (MEMBER, SERVICE))
+# `service` keeps users' tokens accepted (X-Service-Token), `admin` lets it add a location to an
+# image of another project, and publish templates (see nova_swift_handler.glance.location).
+HANDLER_USER = User("swift-vhd", IMAGES_PROJECT, (MEMBER, SERVICE, ADMIN))
 GLANCE_STORE_USER = User("glance-store", IMAGES_PROJECT, (IMAGE_STORE,))
 
 ORDINARY_USERS = [

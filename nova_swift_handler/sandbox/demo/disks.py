@@ -22,7 +22,7 @@ import uuid
 from pathlib import Path
 from typing import Iterator, List, Tuple
 
-from nova_swift_handler.sandbox.xapi.storage import open_sr
+from nova_swift_handler.sandbox.xapi.storage.base import open_sr
 from nova_swift_handler.vhd import constants
 from nova_swift_handler.vhd.layout import FULL_BITMAP, Layout
 
