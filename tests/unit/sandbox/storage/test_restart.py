@@ -1,0 +1,133 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""A killed process leaves an SR that the next one opens with every disk intact."""
+
+from __future__ import annotations
+
+import os
+import random
+from typing import Any, Callable
+
+import pytest
+
+from nova_swift_handler.sandbox.xapi.storage import files
+from tests.unit.sandbox.storage.harness import BLOCK, MIB, Bench, new_uuid, noise
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+
+
+def killed_at(number: int, work: Callable[[], object]) -> bool:
+    """Run ``work`` in a child killed before its ``number``-th change on disk; False if it ended."""
+    child = os.fork()
+    if child:
+        return os.waitpid(child, 0)[1] != 0
+    left = [number]
+
+    def counted(function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any) -> Any:
+            left[0] -= 1
+            if not left[0]:
+                os._exit(9)
+            return function(*args)
+        return call
+
+    files.write = counted(files.write)
+    for name in ("replace", "unlink", "ftruncate"):
+        setattr(os, name, counted(getattr(os, name)))
+    try:
+        work()
+        os._exit(0)
+    except BaseException:
+        os._exit(0)
+
+
+def _every_point(bench: Bench, work: Callable[[], object]) -> int:
+    """Kill ``work`` at each of its changes in turn; the disks must read right after each."""
+    number = 1
+    while True:
+        killed = killed_at(number, work)
+        bench.reopen()
+        bench.check()
+        known = {uuid for uuid, node in bench.sr.scan().items() if not node.hidden}
+        assert set(bench.disks) <= known
+        if not killed:
+            return number
+        number += 1
+        assert number < 400
+
+
+def test_state_survives_a_restart(bench: Bench) -> None:
+    uuid = bench.create(8 * MIB, **{"some": "config"})
+    bench.fill(uuid, 0, 3)
+    new = bench.snapshot(uuid)
+    bench.write(uuid, 77, b"more")
+    before = bench.sr.scan()
+    bench.reopen()
+    assert bench.sr.scan() == before
+    assert before[uuid].sm_config["some"] == "config" and before[new].snapshot
+    bench.check()
+
+
+def test_killed_while_snapshotting(bench: Bench) -> None:
+    uuid = bench.create(8 * MIB)
+    bench.fill(uuid, 0, 1)
+    bench.snapshot(uuid)
+    bench.write(uuid, 5, b"leaf")
+    points = _every_point(
+        bench, lambda: bench.sr.snapshot(uuid, new_uuid(), new_uuid(), clone=False))
+    assert points > 8
+
+
+def test_killed_while_collecting(bench: Bench) -> None:
+    uuid = bench.create(8 * MIB)
+    for block in (0, 1):
+        bench.fill(uuid, block)
+        bench.write(uuid, 3 * BLOCK + 512 * block, b"part")
+        bench.destroy(bench.snapshot(uuid))
+    bench.write(uuid, 7, b"leaf")
+    points = _every_point(bench, bench.collect)
+    assert points > 8
+
+
+def test_killed_while_writing(bench: Bench) -> None:
+    """What was there stays; only bytes being written may be old or new."""
+    uuid = bench.create(8 * MIB)
+    bench.fill(uuid, 0)
+    data = noise(random.Random(1), BLOCK + 1024)
+    number = 1
+    while True:
+        def work() -> None:
+            with bench.sr.open(uuid, writable=True) as disk:
+                disk.pwrite(BLOCK - 512, data)
+        killed = killed_at(number, work)
+        bench.reopen()
+        found = bench.read(uuid)
+        assert found[:BLOCK - 512] == bench.disks[uuid][:BLOCK - 512]
+        assert found[2 * BLOCK + 512:] == bytes(2 * BLOCK - 512)
+        if not killed:
+            break
+        number += 1
+    assert found[BLOCK - 512:2 * BLOCK + 512] == data
+
+
+def test_killed_while_growing(bench: Bench) -> None:
+    uuid = bench.create(8 * MIB)
+    bench.fill(uuid, 2, 0)
+    expected = bytes(bench.disks[uuid])
+    number = 1
+    while killed_at(number, lambda: bench.sr.resize(uuid, 4096 * MIB)):
+        bench.reopen()
+        with bench.sr.open(uuid, writable=False) as disk:
+            assert disk.pread(0, 8 * MIB) == expected
+        number += 1
+    assert number > 2
