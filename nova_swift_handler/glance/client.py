@@ -190,5 +190,7 @@ def _root(address: str) -> str:
     return address
 
 
-def _say_so(state: tenacity.RetryCallState) -> None:
-    LOG.warning("%s Trying again.", state.outcome.exception() if state.outcome else "")
+def _say_so(retry_state: tenacity.RetryCallState) -> None:
+    # tenacity 6 goes by the name of the parameter.
+    outcome = retry_state.outcome
+    LOG.warning("%s Trying again.", outcome.exception() if outcome else "")
