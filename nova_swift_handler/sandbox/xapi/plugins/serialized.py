@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Pickles as Nova's "serialized" plugins exchange them with Python 2 in dom0.
+"""Pickles as Nova's "serialized" plugins exchange them: dom0 runs Python 2.
 
 Protocol 0 is text, so it fits into an XML-RPC string; newer protocols do not.  Pickles come from
 a client: only plain data is accepted, no classes.
@@ -31,10 +31,27 @@ class _PlainData(pickle.Unpickler):
         raise pickle.UnpicklingError("%s.%s is not plain data" % (module, name))
 
 
+class _Python2(pickle._Pickler):  # type: ignore[name-defined]
+    """Writes ASCII text as Python 2 writes its ``str``, by the opcode STRING."""
+
+    dispatch = dict(pickle._Pickler.dispatch)  # type: ignore[attr-defined]
+
+    def _save_text(self, value: str) -> None:
+        if value.isascii():
+            self.write(b"S" + repr(value).encode("ascii") + b"\n")
+            self.memoize(value)
+        else:
+            super().save_str(value)
+
+    dispatch[str] = _save_text
+
+
 def loads(text: str) -> Any:
     """Raises pickle.UnpicklingError, or ValueError where the text is no pickle at all."""
     return _PlainData(io.BytesIO(text.encode("latin-1"))).load()
 
 
 def dumps(value: Any) -> str:
-    return pickle.dumps(value, 0).decode("latin-1")
+    target = io.BytesIO()
+    _Python2(target, 0).dump(value)
+    return target.getvalue().decode("latin-1")

@@ -42,7 +42,8 @@ class Dispatcher:
         """Run one call and return its value.  Raises ApiError and nothing else."""
         try:
             return self._call(method, params)
-        except ApiError:
+        except ApiError as exc:
+            LOG.info("%s: %s", method, exc.code)  # parameters may be session refs
             raise
         except Exception as exc:  # XAPI reports whatever it did not foresee
             error = errors.from_exception(exc)
