@@ -24,7 +24,9 @@ COOKIE = b"cxsparse"
 _LAYOUT = struct.Struct(">8sQQIIII16sII512s192s256x")
 _CHECKSUM_AT = 36
 _FORMAT_VERSION = 0x00010000
-_MAX_BLOCK_SIZE = 256 * 1024 * 1024
+_MAX_BLOCK_SIZE = 16 * 1024 * 1024
+"""Blocks pass through memory whole; none but 2 MiB and 512 KiB are known to be in use."""
+
 _MAX_ENTRIES = 8 * 1024 * 1024
 
 
@@ -94,7 +96,7 @@ class Header:
                 or block_size & (block_size - 1)):
             raise exceptions.VhdError(
                 "the VHD's blocks are said to have %d bytes; a power of two from 4 KiB to "
-                "256 MiB can be handled" % block_size)
+                "16 MiB can be handled" % block_size)
         if entries > _MAX_ENTRIES:
             raise exceptions.VhdError(
                 "the VHD's BAT is said to have %d entries; up to %d can be handled"

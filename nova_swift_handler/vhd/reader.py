@@ -24,6 +24,7 @@ from nova_swift_handler.vhd.footer import Footer
 from nova_swift_handler.vhd.header import Header
 
 _SKIP = 1024 * 1024
+_STEP = constants.BLOCK_SIZE
 
 
 class Block(NamedTuple):
@@ -50,22 +51,34 @@ def read_exactly(stream: Any, size: int, what: str) -> bytearray:
 
     :raises VhdTruncated: the stream ended before; *what* names the part in the message.
     """
-    data = bytearray(size)
-    view = memoryview(data)
-    done = 0
-    readinto = getattr(stream, "readinto", None)
-    while done < size:
-        if readinto is not None:
-            count = readinto(view[done:])
-        else:
-            piece = stream.read(size - done)
-            count = len(piece)
-            view[done:done + count] = piece
-        if not count:
-            raise exceptions.VhdTruncated(
-                "the VHD ends inside %s: %d of %d bytes are there" % (what, done, size))
-        done += count
+    # A damaged VHD may claim any size, so memory is taken only as its bytes come.
+    data = bytearray(min(size, _STEP))
+    done = _fill(stream, data, 0)
+    while done == len(data) < size:
+        data.extend(bytes(min(size - done, _STEP)))
+        done = _fill(stream, data, done)
+    if done < size:
+        raise exceptions.VhdTruncated(
+            "the VHD ends inside %s: %d of %d bytes are there" % (what, done, size))
     return data
+
+
+def _fill(stream: Any, data: bytearray, done: int) -> int:
+    """Read into *data* from *done* on; return how many bytes it then has."""
+    readinto = getattr(stream, "readinto", None)
+    with memoryview(data) as view:
+        while done < len(data):
+            if readinto is not None:
+                with view[done:] as rest:
+                    count = readinto(rest)
+            else:
+                piece = stream.read(len(data) - done)
+                count = len(piece)
+                view[done:done + count] = piece
+            if not count:
+                break
+            done += count
+    return done
 
 
 class StreamReader:
@@ -98,9 +111,10 @@ class StreamReader:
         self._skip_to(self.header.table_offset, "its BAT")
         table = self._read(self.header.table_size, "its BAT")
         self.bat = Bat.parse(bytes(table), self.header.entries)
-        self.order: List[int] = self.bat.physical_order()
         self._stride = self.header.bitmap_size + self.header.block_size
-        self._check_table()
+        self._check_blocks()
+        self.order: List[int] = self.bat.physical_order()
+        self._check_places()
         self.end = self._position if not self.order else (
             self.bat[self.order[-1]] * constants.SECTOR + self._stride)
 
@@ -129,15 +143,24 @@ class StreamReader:
                 "the VHD's BAT has %d entries; its disk of %d bytes needs %d"
                 % (self.header.entries, self.footer.virtual_size, needed))
 
-    def _check_table(self) -> None:
+    def _check_blocks(self) -> None:
         blocks = -(-self.footer.virtual_size // self.header.block_size)
-        before = self._position
-        for number in self.order:
-            start = self.bat[number] * constants.SECTOR
+        count = 0
+        for count, number in enumerate(self.bat.allocated(), 1):
             if number >= blocks:
                 raise exceptions.VhdError(
                     "the VHD's BAT places block %d, but its disk of %d bytes ends with block %d"
                     % (number, self.footer.virtual_size, blocks - 1))
+        # Which block is wrong will be told below, but millions of them are not sorted for that.
+        if self._length is not None and (count - 1) * self._stride > self._length:
+            raise exceptions.VhdError(
+                "the VHD's BAT places %d blocks of %d bytes, more than its %d bytes can hold"
+                % (count, self.header.block_size, self._length))
+
+    def _check_places(self) -> None:
+        before = self._position
+        for number in self.order:
+            start = self.bat[number] * constants.SECTOR
             if start < before:
                 raise exceptions.VhdError(
                     "the VHD's BAT places block %d at byte %d, inside what lies before it"
@@ -151,12 +174,12 @@ class StreamReader:
     def _check_end(self) -> None:
         # tapdisk leaves room behind the last block; the footer is the file's last sector.
         last = b""
-        while True:
-            piece = self._stream.read(_SKIP)
-            if not piece:
-                break
-            self._position += len(piece)
-            last = (last + bytes(piece))[-constants.FOOTER_SIZE:]
+        piece = bytearray(_SKIP)
+        count = len(piece)
+        while count == len(piece):
+            count = _fill(self._stream, piece, 0)
+            self._position += count
+            last = (last + bytes(piece[:count]))[-constants.FOOTER_SIZE:]
         if self._length is not None and self._position != self._length:
             raise exceptions.VhdTruncated(
                 "the VHD has %d bytes where %d were announced" % (self._position, self._length))
@@ -166,6 +189,10 @@ class StreamReader:
                 "or is damaged")
 
     def _read(self, size: int, what: str) -> bytearray:
+        if self._length is not None and size > self._length - self._position:
+            raise exceptions.VhdTruncated(
+                "the VHD ends inside %s: %d of %d bytes are there"
+                % (what, self._length - self._position, size))
         data = read_exactly(self._stream, size, what)
         self._position += size
         return data
