@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from typing import Any, List, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Tuple, Type
 
 from cliff import app, command, commandmanager, lister, show
 
@@ -45,12 +45,14 @@ class Up(command.Command):
         parser = super().get_parser(prog_name)
         _add_root(parser)
         parser.add_argument(
-            "--image-handler", choices=plans.IMAGE_HANDLERS, default="swift_vhd",
-            help="[xenserver] image_handler of both hosts (default: %(default)s)")
-        for host, default in (("ext", "all"), ("lvm", "none")):
-            parser.add_argument(
-                f"--cache-images-{host}", choices=plans.CACHE_IMAGES, default=default,
-                help=f"[xenserver] cache_images of the {host.upper()} host (default: %(default)s)")
+            "--image-handler", choices=plans.IMAGE_HANDLERS,
+            help="[xenserver] image_handler of both hosts (default: swift_vhd, or as before)")
+        parser.add_argument(
+            "--cache-images-ext", choices=plans.CACHE_IMAGES,
+            help="[xenserver] cache_images of the EXT host (default: all, or as before)")
+        parser.add_argument(
+            "--cache-images-lvm", choices=plans.CACHE_IMAGES,
+            help="[xenserver] cache_images of the LVM host (default: none, or as before)")
         parser.add_argument(
             "--sr-size", type=int, metavar="GIB", default=100,
             help="size of each host's SR; files grow only as they are written "
@@ -68,12 +70,17 @@ class Up(command.Command):
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         def plan() -> plans.Plan:
             hosts = [] if parsed_args.storage_only else plans.default_hosts(
-                parsed_args.image_handler, parsed_args.cache_images_ext,
-                parsed_args.cache_images_lvm, parsed_args.sr_size * _GIB)
+                parsed_args.image_handler or "swift_vhd", parsed_args.cache_images_ext or "all",
+                parsed_args.cache_images_lvm or "none", parsed_args.sr_size * _GIB)
             return plans.make(hosts, parsed_args.container_prefix, parsed_args.cloud_python,
                               parsed_args.nova_python)
 
-        document = _sandbox(parsed_args).up(plan)
+        def change(plan: plans.Plan) -> plans.Plan:
+            plan = plan.changed(parsed_args.image_handler, None)
+            plan = plan.changed(None, parsed_args.cache_images_ext, ["ext"])
+            return plan.changed(None, parsed_args.cache_images_lvm, ["lvm"])
+
+        document = _sandbox(parsed_args).up(plan, change)
         print(f"up, in {document['root']}; `swift-vhd sandbox env -f json` tells the rest")
 
 
@@ -87,6 +94,30 @@ class Down(command.Command):
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         _sandbox(parsed_args).down()
+
+
+class _OnServices(command.Command):
+    """What is done to some services of a running sandbox."""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        _add_root(parser)
+        parser.add_argument("service", nargs="+", help="its name, as `status` lists it")
+        return parser
+
+
+class Stop(_OnServices):
+    """End some of the sandbox's services, as an outage would."""
+
+    def take_action(self, parsed_args: argparse.Namespace) -> None:
+        _sandbox(parsed_args).stop(*parsed_args.service)
+
+
+class Start(_OnServices):
+    """Start services of the sandbox that were stopped or died."""
+
+    def take_action(self, parsed_args: argparse.Namespace) -> None:
+        _sandbox(parsed_args).start(*parsed_args.service)
 
 
 class Status(lister.Lister):
@@ -136,7 +167,9 @@ class Logs(command.Command):
         print(_sandbox(parsed_args).logs(parsed_args.service, parsed_args.lines))
 
 
-COMMANDS = {"up": Up, "down": Down, "status": Status, "env": Env, "logs": Logs}
+COMMANDS: Dict[str, Type[command.Command]] = {
+    "up": Up, "down": Down, "status": Status, "env": Env, "logs": Logs, "stop": Stop,
+    "start": Start}
 
 
 def main(argv: Optional[List[str]] = None) -> int:

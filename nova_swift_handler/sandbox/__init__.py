@@ -12,6 +12,6 @@
 
 """A whole cloud on loopback: Keystone, Swift, Glance, Nova and simulated XAPI hosts.
 
-``swift-vhd sandbox up`` starts it, without root and below one directory.  Every service is real and
-unmodified, but for the hosts: those are processes that behave like XAPI (:mod:`.xapi`).
+``swift-vhd sandbox up`` starts it, without root and below one directory.  Every service is real
+and unmodified, but for the hosts: those are processes that behave like XAPI (:mod:`.xapi`).
 """

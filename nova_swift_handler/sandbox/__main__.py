@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""``python -m nova_swift_handler.sandbox``: as ``swift-vhd sandbox``, without the rest of the CLI."""
+"""``python -m nova_swift_handler.sandbox``: ``swift-vhd sandbox`` alone."""
 
 from __future__ import annotations
 

@@ -19,8 +19,15 @@ import time
 from pathlib import Path
 
 from nova_swift_handler.exceptions import SandboxError
-from nova_swift_handler.sandbox import (control, glance, identity, keystone, ports, scripts,
-                                        template)
+from nova_swift_handler.sandbox import (
+    control,
+    glance,
+    identity,
+    keystone,
+    ports,
+    scripts,
+    template,
+)
 
 _KEYSTONE = [keystone.DATABASE, "fernet-keys", "credential-keys"]
 
@@ -55,7 +62,7 @@ def _build(python: Path, directory: Path) -> None:
         server.wait()
 
 
-def _wait(server: "subprocess.Popen[bytes]", port: int, log: Path) -> None:
+def _wait(server: subprocess.Popen[bytes], port: int, log: Path) -> None:
     deadline = time.monotonic() + 60
     while not control.answers(port, "/v3"):
         if server.poll() is not None or time.monotonic() > deadline:

@@ -38,6 +38,7 @@ def describe(layout: Layout, plan: Plan, regions: List[Document],
         "images_container": plan.images_container,
         "images_account_url":
             f"{plan.swift_url}/AUTH_{projects[identity.IMAGES_PROJECT]}",
+        "config_file": storage.config_file(layout),
         "tempurl_key": storage.TEMPURL_KEY,
         "storage_policies": swift.STORAGE_POLICIES,
         "service_user": identity.HANDLER_USER.name,

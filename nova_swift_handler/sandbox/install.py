@@ -27,7 +27,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import List, NamedTuple, Optional
+from typing import BinaryIO, List, NamedTuple, Optional
 
 from nova_swift_handler.exceptions import SandboxError
 from nova_swift_handler.sandbox import pythons, venv
@@ -41,23 +41,28 @@ class Environment(NamedTuple):
     """One virtual environment.
 
     :ivar requirements: what pip installs, within the constraints.
-    :ivar ours: this package goes in too, editable, with what its tests need.
+    :ivar ours: whether this package goes in too, editable.
     """
 
     name: str
     python: str
     constraints: str
     requirements: List[str]
-    ours: bool
+    ours: bool = False
+
+
+_NOVA = ["nova==21.2.4", "openstack-placement==3.0.1"]
+_TESTS = ["pytest", "hypothesis", "libvhdi-python", "XenAPI"]
+_CHECKS = ["mypy", "ruff", "reno"]
 
 
 ENVIRONMENTS = {each.name: each for each in [
     Environment(
         venv.CLOUD, "3.11", "cloud-py311.txt",
-        ["keystone", "glance", "swift", "keystonemiddleware", "python-swiftclient", "cheroot"],
-        ours=False),
-    Environment(venv.NOVA, "3.11", "nova-py311.txt", ["nova", "openstack-placement"], ours=True),
-    Environment("nova-py38", "3.8", "nova-py38.txt", ["nova"], ours=True),
+        ["keystone", "glance", "swift", "keystonemiddleware", "python-swiftclient", "cheroot"]),
+    Environment(venv.NOVA, "3.11", "nova-py311.txt", [*_NOVA, *_TESTS, *_CHECKS], ours=True),
+    # The oldest Python, with the libraries of Nova's own time.
+    Environment("nova-py38", "3.8", "nova-py38.txt", [*_NOVA, *_TESTS], ours=True),
 ]}
 
 
@@ -95,14 +100,14 @@ def install(environment: Environment) -> str:
 
 
 def _pip(environment: Environment, target: Path) -> List[str]:
-    ours = ["--editable", f"{SOURCE}[test]"] if environment.ours else []
+    ours = ["--editable", str(SOURCE)] if environment.ours else []
     return [str(target / "bin" / "python"), "-m", "pip", "install", "--no-input",
             "--disable-pip-version-check", "--constraint",
             str(CONSTRAINTS / environment.constraints), *environment.requirements, *ours]
 
 
-def _run(command: List[str], log: Path, output: object) -> None:
-    code = subprocess.call(command, stdin=subprocess.DEVNULL, stdout=output,  # type: ignore[arg-type]
+def _run(command: List[str], log: Path, output: BinaryIO) -> None:
+    code = subprocess.call(command, stdin=subprocess.DEVNULL, stdout=output,
                            stderr=subprocess.STDOUT)
     if code != 0:
         raise SandboxError(f"{' '.join(command)} ended with code {code}; the end of {log}:\n"
@@ -123,12 +128,15 @@ def _read(marker: Path) -> Optional[str]:
 
 def main(argv: Optional[List[str]] = None) -> int:
     parser = argparse.ArgumentParser(prog="nova_swift_handler.sandbox.install")
-    parser.add_argument("names", nargs="*", choices=[*ENVIRONMENTS, []], metavar="NAME",
-                        help=f"which environments: {', '.join(ENVIRONMENTS)} (default: all)")
+    parser.add_argument("names", nargs="*", metavar="NAME",
+                        help=f"which environments: {', '.join(ENVIRONMENTS)}")
     parser.add_argument("--optional", action="append", default=[], metavar="NAME",
                         help="one to leave out where its Python is missing")
     parsed = parser.parse_args(argv)
-    wanted = [ENVIRONMENTS[name] for name in parsed.names or ENVIRONMENTS]
+    unknown = set(parsed.names + parsed.optional) - set(ENVIRONMENTS)
+    if unknown:
+        parser.error(f"no such environment: {', '.join(sorted(unknown))}")
+    wanted = [ENVIRONMENTS[name] for name in parsed.names]
     wanted += [ENVIRONMENTS[name] for name in parsed.optional
                if pythons.find(ENVIRONMENTS[name].python)]
     failed = False

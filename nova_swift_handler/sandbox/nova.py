@@ -22,7 +22,7 @@ import sys
 from pathlib import Path
 from typing import Dict, List
 
-from nova_swift_handler.sandbox import glance, identity, ini, keystone, scripts, template
+from nova_swift_handler.sandbox import identity, ini, keystone, scripts, template
 from nova_swift_handler.sandbox.plan import Host, Plan
 from nova_swift_handler.sandbox.ports import LOOPBACK
 from nova_swift_handler.sandbox.service import Service
@@ -91,6 +91,10 @@ def write_config(directory: Path, plan: Plan, host: Host, paste_config: Path,
             "flat_injected": False,
             "heal_instance_info_cache_interval": -1,
             "graceful_shutdown_timeout": 3,
+            # Each request is logged by Placement and API already, and neutronclient warns at each.
+            "default_log_levels": ["neutronclient=ERROR", "nova.placement.wsgi.server=WARNING",
+                                   "oslo_messaging.rpc.client=ERROR", "stevedore=CRITICAL",
+                                   "urllib3=WARNING", "keystoneauth=WARNING"],
         },
         "api": {"auth_strategy": "keystone"},
         "wsgi": {"api_paste_config": paste_config},
@@ -116,20 +120,6 @@ def write_config(directory: Path, plan: Plan, host: Host, paste_config: Path,
         },
         "swift_vhd": handler_options,
     })
-
-
-def handler_options(plan: Plan, registrar: keystone.Registrar) -> Dict[str, ini.Value]:
-    """Return the section [swift_vhd] of nova.conf."""
-    project_id = registrar.project_ids()[identity.IMAGES_PROJECT]
-    glance_user_id = registrar.user_ids()[identity.GLANCE_STORE_USER.name]
-    return {
-        **identity.password_options(identity.HANDLER_USER, plan.keystone_url),
-        "container_prefix": plan.container_prefix,
-        "glance_store_auth_address": plan.keystone_url,
-        "glance_store_user": glance.store_user(),
-        "glance_store_key": identity.GLANCE_STORE_USER.password,
-        "glance_store_acl": f"{project_id}:{glance_user_id}",
-    }
 
 
 def paste_config(python: Path) -> Path:

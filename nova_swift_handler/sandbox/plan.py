@@ -96,6 +96,22 @@ class Plan:
         return f"{self.container_prefix}-images"
 
 
+    def changed(self, image_handler: Optional[str], cache_images: Optional[str],
+                hosts: Optional[Sequence[str]] = None) -> Plan:
+        """Return a plan with other options of Nova; None leaves one as it is.
+
+        :param hosts: names of the hosts that change; all by default.
+        """
+        def change(host: Host) -> Host:
+            if hosts is not None and host.name not in hosts:
+                return host
+            return dataclasses.replace(
+                host, image_handler=image_handler or host.image_handler,
+                cache_images=cache_images or host.cache_images)
+
+        return dataclasses.replace(self, hosts=[change(host) for host in self.hosts])
+
+
 def default_hosts(image_handler: str, cache_ext: str, cache_lvm: str,
                   sr_size: int) -> List[Host]:
     """Return the two hosts of a sandbox: one keeps disks in files, one in volumes."""

@@ -17,6 +17,7 @@ Linux only: everything is read from ``/proc``.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -73,18 +74,14 @@ def alive(process: Process) -> bool:
 def send(process: Process, number: int) -> None:
     """Send a signal to the process unless it has ended."""
     if alive(process):
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.kill(process.pid, number)
-        except ProcessLookupError:
-            pass
 
 
 def reap(pid: int) -> None:
     """Collect an ended process if it is a child of this one."""
-    try:
+    with contextlib.suppress(ChildProcessError):
         os.waitpid(pid, os.WNOHANG)
-    except ChildProcessError:
-        pass
 
 
 def wait_gone(processes: Iterable[Process], seconds: float) -> List[Process]:

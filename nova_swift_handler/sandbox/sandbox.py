@@ -15,7 +15,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Callable, Dict, Optional
+from typing import Any, Callable, Dict, Iterable, Optional
 
 from nova_swift_handler.exceptions import SandboxError
 from nova_swift_handler.sandbox import control, ini, process
@@ -39,17 +39,19 @@ class Sandbox:
 
     # -- up -----------------------------------------------------------------------------------
 
-    def up(self, make_plan: Callable[[], Plan]) -> Dict[str, Any]:
+    def up(self, make_plan: Callable[[], Plan],
+           change: Callable[[Plan], Plan] = lambda plan: plan) -> Dict[str, Any]:
         """Start it, new or as it was before; return what ``sandbox env`` prints.
 
         :param make_plan: called when there is no sandbox in the directory yet.
+        :param change: called with the plan of one that was there.
         :raises SandboxError: something did not start.  What did is ended again; the logs stay.
         """
         layout = self._layout
         if control.supervised(layout):
             raise SandboxError(f"the sandbox in {layout.root} is up already")
         new = not layout.plan.exists()
-        plan = make_plan() if new else plans.load(layout)
+        plan = make_plan() if new else change(plans.load(layout))
         if not new:
             control.end_everything(layout, plan.run_id)  # what a crash may have left
         plans.check_ports(plan)
@@ -90,6 +92,56 @@ class Sandbox:
         """Return what became of each service; none when it is down."""
         plans.load(self._layout)
         return control.states(self._layout)
+
+    def stop(self, *services: str) -> None:
+        """End some services, as an outage would; data stay.
+
+        :raises SandboxError: it is not up, or has no such service.
+        """
+        self._check(services)
+        control.stop(self._layout, services)
+
+    def start(self, *services: str) -> None:
+        """Start services that were stopped or died, and wait until they serve.
+
+        :raises SandboxError: one did not start.
+        """
+        self._check(services)
+        startup = Startup(self._layout, plans.load(self._layout), self._progress)
+        known = startup.services()
+        control.start(self._layout, [known[name] for name in services])
+        startup.wait(*services)
+
+    def restart(self, *services: str) -> None:
+        """Stop and start services.
+
+        :raises SandboxError: one did not start.
+        """
+        self.stop(*services)
+        self.start(*services)
+
+    def use_image_handler(self, host: str, image_handler: str,
+                          cache_images: Optional[str] = None) -> None:
+        """Restart a host's Nova with another ``[xenserver] image_handler``.
+
+        :param host: its name in the plan, such as ``ext``.
+        :raises SandboxError: it did not start.
+        """
+        plan = plans.load(self._layout).changed(image_handler, cache_images, [host])
+        self._check([f"nova-{host}"])
+        plans.save(self._layout, plan)
+        Startup(self._layout, plan, self._progress).configure_nova()
+        self.restart(f"nova-{host}")
+
+    def _check(self, services: Iterable[str]) -> None:
+        plan = plans.load(self._layout)
+        if not control.supervised(self._layout):
+            raise SandboxError(f"the sandbox in {self._layout.root} is not up")
+        known = Startup(self._layout, plan, self._progress).services()
+        for name in services:
+            if name not in known:
+                raise SandboxError(f"no service {name!r} in {self._layout.root}; there are: "
+                                   + ", ".join(sorted(known)))
 
     def logs(self, service: Optional[str], lines: int) -> str:
         """Return the end of one service's log, or of all.

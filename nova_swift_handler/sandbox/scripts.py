@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The scripts in ``run/``: started by the services' own Pythons, which need not know this package."""
+"""The scripts in ``run/``, started by Pythons that need not know this package."""
 
 from __future__ import annotations
 

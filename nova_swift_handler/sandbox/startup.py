@@ -16,16 +16,32 @@ from __future__ import annotations
 
 import subprocess
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Optional
+from typing import Any, Callable, Dict, List
 
-from nova_swift_handler.sandbox import (control, databases, environment, flavors, glance, hosts,
-                                        keystone, network, nova, storage, swift)
+from nova_swift_handler.sandbox import (
+    control,
+    databases,
+    environment,
+    flavors,
+    glance,
+    handler,
+    hosts,
+    keystone,
+    network,
+    nova,
+    storage,
+    swift,
+)
 from nova_swift_handler.sandbox.layout import Layout
 from nova_swift_handler.sandbox.plan import Host, Plan
+from nova_swift_handler.sandbox.service import Service
 
 PATIENCE = 120.0  # seconds until a service must be ready; a busy machine takes long
 
 Progress = Callable[[str], None]
+
+# What a service answers once it serves; of the others the open port is enough.
+_HEALTH = {keystone.NAME: "/v3", swift.PROXY: "/healthcheck", glance.NAME: "/healthcheck"}
 
 
 class Startup:
@@ -59,58 +75,63 @@ class Startup:
 
         :raises SandboxError: a service did not become ready.
         """
-        self._progress("Keystone, Swift, Glance" + (", XAPI hosts" if self._plan.hosts else ""))
-        self._start_storage()
-        self._wait_for_storage()
+        plan, services = self._plan, self.services()
+        self._progress("Keystone, Swift, Glance" + (", XAPI hosts" if plan.hosts else ""))
+        last = [host.nova for host in plan.hosts]
+        first = [name for name in services if name not in last]
+        control.start(self._layout, [services[name] for name in first])
+        self.wait(keystone.NAME)
+        keystone.Registrar(plan.keystone_url).catalog(self._catalog())
+        self.wait(swift.PROXY, *(swift.backend(kind) for kind in swift.BACKENDS))
+        self._progress("containers")
+        storage.set_up(self._layout, plan)
+        self.wait(*first)
         offered: List[Dict[str, Any]] = []
-        if self._plan.hosts:
+        if plan.hosts:
             self._progress("Nova")
-            self.start_nova(self._plan.hosts)
-            for host in self._plan.hosts:
-                offered = flavors.ensure(self._plan.keystone_url, host.region)
-        regions = [self._describe(host) for host in self._plan.hosts]
-        return environment.describe(self._layout, self._plan, regions, offered)
+            self.configure_nova()
+            control.start(self._layout, [services[name] for name in last])
+            self.wait(*last)
+            for host in plan.hosts:
+                offered = flavors.ensure(plan.keystone_url, host.region)
+        regions = [self._describe(host) for host in plan.hosts]
+        return environment.describe(self._layout, plan, regions, offered)
 
-    def _start_storage(self) -> None:
+    def services(self) -> Dict[str, Service]:
+        """Return every process of the plan, by name."""
         layout, plan, python = self._layout, self._plan, Path(self._plan.cloud_python)
-        control.start(layout, [
+        services = [
             keystone.service(python, layout.of(keystone.NAME), plan.ports[keystone.NAME]),
             *(hosts.service(layout.of(host.xapi), host, plan.ports[host.xapi])
               for host in plan.hosts),
             *swift.services(python, layout.of("swift")),
             glance.service(python, layout.of(glance.NAME), plan.ports[glance.NAME]),
             network.service(plan.ports[network.NAME]),
-        ])
+            *(nova.service(Path(plan.nova_python), layout.of(host.nova), host)
+              for host in plan.hosts),
+        ]
+        return {service.name: service for service in services}
 
-    def _wait_for_storage(self) -> None:
-        plan = self._plan
-        self._wait(keystone.NAME, "/v3")
-        keystone.Registrar(plan.keystone_url).catalog(self._catalog())
-        for kind in swift.BACKENDS:
-            self._wait(swift.backend(kind))
-        self._wait(swift.PROXY, "/healthcheck")
-        storage.set_up(plan.keystone_url, plan.container_prefix)
-        self._wait(glance.NAME, "/healthcheck")
-        self._wait(network.NAME)
+    def configure_nova(self) -> None:
+        """Write the configuration of all regions' Novas."""
+        plan, python = self._plan, Path(self._plan.nova_python)
         for host in plan.hosts:
-            control.wait_announced(self._layout, host.xapi, PATIENCE)
+            nova.write_config(self._layout.of(host.nova), plan, host, nova.paste_config(python),
+                              handler.options(plan, host.region))
 
-    def start_nova(self, chosen: List[Host]) -> None:
-        """Configure and start the Nova of these hosts' regions, and wait for its compute nodes."""
-        layout, plan, python = self._layout, self._plan, Path(self._plan.nova_python)
-        registrar = keystone.Registrar(plan.keystone_url)
-        options = nova.handler_options(plan, registrar)
-        for host in chosen:
-            nova.write_config(layout.of(host.nova), plan, host, nova.paste_config(python), options)
-        control.start(layout, [nova.service(python, layout.of(host.nova), host)
-                               for host in chosen])
-        for host in chosen:
-            control.wait_announced(layout, host.nova, PATIENCE)
-            self._wait(host.nova)
+    def wait(self, *names: str) -> None:
+        """Wait until these services serve, as far as one can tell from outside.
 
-    def _wait(self, name: str, path: Optional[str] = None) -> None:
-        control.wait(self._layout, name,
-                     lambda: control.answers(self._plan.ports[name], path), PATIENCE)
+        :raises SandboxError: one did not.
+        """
+        announcing = {name for host in self._plan.hosts for name in (host.xapi, host.nova)}
+        for name in names:
+            if name in announcing:
+                control.wait_announced(self._layout, name, PATIENCE)
+            if name in self._plan.ports:
+                port, path = self._plan.ports[name], _HEALTH.get(name)
+                control.wait(self._layout, name, lambda port=port, path=path:  # type: ignore[misc]
+                             control.answers(port, path), PATIENCE)
 
     def _regions(self) -> List[str]:
         return [host.region for host in self._plan.hosts] or ["RegionOne"]

@@ -10,31 +10,43 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The containers, rights and keys of the images project.
-
-To be replaced by ``swift-vhd setup``, which does this on a real cloud.
-"""
+"""What an operator does once in Swift: ``swift-vhd setup``, and a key for TempURLs."""
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 from keystoneauth1 import adapter
 
-from nova_swift_handler.sandbox import identity, keystone
+from nova_swift_handler.exceptions import SandboxError
+from nova_swift_handler.sandbox import handler, identity, ini, keystone
+from nova_swift_handler.sandbox.layout import Layout
+from nova_swift_handler.sandbox.plan import Plan
 
 TEMPURL_KEY = "sandbox-tempurl-key"
 
 
-def set_up(keystone_url: str, prefix: str) -> None:
-    """Make the containers; Glance's user may write ``<prefix>-images`` and read the other views."""
-    registrar = keystone.Registrar(keystone_url)
-    project_id = registrar.project_ids()[identity.IMAGES_PROJECT]
-    glance_user = registrar.user_ids()[identity.GLANCE_STORE_USER.name]
-    acl = f"{project_id}:{glance_user}"
+def config_file(layout: Layout) -> str:
+    """Return the path of a configuration for ``swift-vhd``, without anything of Nova."""
+    return str(layout.root / "swift-vhd.conf")
+
+
+def set_up(layout: Layout, plan: Plan) -> None:
+    """Make the containers and set their rights; Keystone and Swift must be running.
+
+    :raises SandboxError: ``swift-vhd setup`` failed.
+    """
+    region = plan.hosts[0].region if plan.hosts else "RegionOne"
+    ini.write(layout.root / "swift-vhd.conf", {"swift_vhd": handler.options(plan, region)})
     account = adapter.Adapter(
-        keystone.user_session(keystone_url, identity.HANDLER_USER), service_type="object-store")
+        keystone.user_session(plan.keystone_url, identity.HANDLER_USER),
+        service_type="object-store")
     account.post("", headers={"X-Account-Meta-Temp-URL-Key": TEMPURL_KEY})
-    account.put(f"/{prefix}-index")
-    account.put(f"/{prefix}-images",
-                headers={"X-Container-Read": acl, "X-Container-Write": acl})
-    for name in ("templates", "isos"):
-        account.put(f"/{prefix}-{name}", headers={"X-Container-Read": acl})
+    done = subprocess.run(
+        [sys.executable, "-m", "nova_swift_handler.cli.app", "--config-file",
+         config_file(layout), "setup"],
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+    if done.returncode != 0:
+        raise SandboxError("swift-vhd setup failed in the sandbox: "
+                           + done.stdout.decode(errors="replace"))

@@ -27,7 +27,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any, Dict, List
+from typing import Any, BinaryIO, Dict, List
 
 from nova_swift_handler.sandbox import ini, process
 from nova_swift_handler.sandbox.layout import Layout
@@ -43,7 +43,7 @@ class Supervisor:
 
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
-        self._running: Dict[str, "subprocess.Popen[bytes]"] = {}
+        self._running: Dict[str, subprocess.Popen[bytes]] = {}
         self._services: Dict[str, Service] = {}
         self._ended: Dict[str, Service] = {}
         self._stopping = False
@@ -87,20 +87,22 @@ class Supervisor:
         layout = self._layout
         self._ended.pop(service.name, None)
         _unlink(layout.exit(service.name))
-        with open(layout.log(service.name), "ab") as log:
-            output = open(layout.output(service.name), "wb") if service.keep_output else log
+        with open(layout.log(service.name), "ab") as log, self._stdout(service) as stdout:
             child = subprocess.Popen(
-                service.argv, stdin=subprocess.DEVNULL, stdout=output, stderr=log,
+                service.argv, stdin=subprocess.DEVNULL, stdout=stdout, stderr=log,
                 cwd=str(layout.root), env={**os.environ, **service.environ},
                 start_new_session=True)  # what it starts can be found by its session
-            if output is not log:
-                output.close()
         self._services[service.name] = service
         self._running[service.name] = child
         identity = process.identify(child.pid)
         if identity is not None:
             process.save(layout.pid(service.name), identity)
         print(f"started {service.name} (pid {child.pid})", flush=True)
+
+    def _stdout(self, service: Service) -> BinaryIO:
+        if service.keep_output:
+            return open(self._layout.output(service.name), "wb")
+        return open(self._layout.log(service.name), "ab")
 
     def _end(self, names: List[str]) -> None:
         waves = sorted(names, key=lambda name: -self._services[name].wave)

@@ -32,6 +32,7 @@ NOVA = "nova"
 # What each is needed for, and the module that proves it is there.
 _PURPOSE = {CLOUD: "Keystone, Swift and Glance", NOVA: "Nova 21 and Placement"}
 _PROOF = {CLOUD: "keystone", NOVA: "nova"}
+_REMEDY = "Run `make install` in the source tree"
 
 
 def directory() -> Path:
@@ -43,22 +44,24 @@ def directory() -> Path:
 
 
 def python_of(name: str, configured: Optional[str] = None) -> Path:
-    """Find the Python of an environment: given, from the variable, ours, or the running one.
+    """Find the Python of an environment: given, from the variable, the running one, or ours.
 
     :raises SandboxError: there is none, or the service is not installed in it.
     """
-    chosen = configured or os.environ.get(f"SWIFT_VHD_SANDBOX_{name.upper()}_PYTHON")
-    python = Path(chosen).absolute() if chosen else directory() / name / "bin" / "python"
-    if not chosen and not python.exists() and importlib.util.find_spec(_PROOF[name]):
+    variable = f"SWIFT_VHD_SANDBOX_{name.upper()}_PYTHON"
+    chosen = configured or os.environ.get(variable)
+    if chosen:
+        python = Path(chosen).absolute()
+    elif importlib.util.find_spec(_PROOF[name]):
         python = Path(sys.executable)
+    else:
+        python = directory() / name / "bin" / "python"
     if not python.exists():
-        raise SandboxError(
-            f"no Python for {_PURPOSE[name]}: {python} does not exist. Run `make install` in the "
-            f"source tree, or name one by SWIFT_VHD_SANDBOX_{name.upper()}_PYTHON.")
+        raise SandboxError(f"no Python for {_PURPOSE[name]}: {python} does not exist. {_REMEDY}, "
+                           f"or name one by {variable}.")
     if not any(site_packages(python).glob(f"{_PROOF[name]}-*.dist-info")):
-        raise SandboxError(
-            f"{_PURPOSE[name]} cannot be started: {_PROOF[name]} is not installed for {python}. "
-            "Run `make install` in the source tree.")
+        raise SandboxError(f"{_PURPOSE[name]} cannot be started: {_PROOF[name]} is not installed "
+                           f"for {python}. {_REMEDY}.")
     return python
 
 

@@ -37,7 +37,11 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self):
         self._refuse(409, "The sandbox has no networks: boot servers with networks=none.")
 
-    do_PUT = do_DELETE = do_POST
+    def do_PUT(self):
+        self.do_POST()
+
+    def do_DELETE(self):
+        self.do_POST()
 
     def _refuse(self, status, message):
         self._answer(status, {"NeutronError": {"type": "NotFound", "message": message,

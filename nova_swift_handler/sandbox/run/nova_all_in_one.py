@@ -20,8 +20,9 @@ Prints a line that begins with READY once the compute node can be scheduled to.
 """
 
 # First of all, as Nova's own commands do: it makes the standard library green.
-import nova.monkey_patch  # noqa: F401  isort: skip
+import nova.monkey_patch
 
+# isort: split
 import functools
 import json
 import logging

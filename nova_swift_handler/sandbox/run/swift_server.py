@@ -25,7 +25,6 @@ import eventlet
 from swift.common import daemon, storage_policy, utils, wsgi
 from swift.obj import server as object_server
 
-
 DAEMONS = {
     "container-updater": ("swift.container.updater", "ContainerUpdater"),
     "object-expirer": ("swift.obj.expirer", "ObjectExpirer"),

@@ -27,7 +27,7 @@ PATIENCE = 600
 
 
 class Input:
-    """A request's body, which applications may close: Cheroot would close the connection with it."""
+    """A request's body that may be closed; Cheroot's own would close the connection with it."""
 
     def __init__(self, body):
         self.read, self.readline, self.readlines = body.read, body.readline, body.readlines

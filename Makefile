@@ -1,0 +1,48 @@
+# Licensed under the Apache License, Version 2.0; see LICENSE.
+#
+# Everything is made below this directory: virtual environments in .venv, results in build.
+# Needs Python 3.11, and for a part of the tests Python 3.8 (left out where there is none); both
+# are looked for on PATH and among pyenv's versions, or given as PYTHON3_11 and PYTHON3_8.
+
+# Any Python from 3.8 on: it only finds the others.
+PYTHON ?= python3
+INSTALL = $(PYTHON) -m nova_swift_handler.sandbox.install
+NOVA = .venv/nova/bin/python
+PY38 = .venv/nova-py38/bin/python
+
+.PHONY: demo test install check unit functional py38 clean
+
+# The main job from nothing; writes build/demo.json.
+demo:
+	$(INSTALL) cloud nova
+	$(NOVA) -m nova_swift_handler.sandbox.demo
+
+# All tests; the handler's also on Python 3.8 with the libraries of Nova's time.
+test: install check unit functional py38
+
+install:
+	$(INSTALL) cloud nova --optional nova-py38
+
+check: install
+	$(NOVA) -m ruff check .
+	$(NOVA) -m mypy
+
+unit: install
+	$(NOVA) -m pytest tests/unit
+
+functional: install
+	$(NOVA) -m pytest tests/functional
+
+py38: install
+	@if [ -x $(PY38) ]; then \
+	  $(PY38) -m pytest tests/unit $(PY38_FUNCTIONAL); \
+	else \
+	  echo "no Python 3.8 here: its tests are left out"; \
+	fi
+
+# The handler, with real Swift, Glance and simulated hosts.
+PY38_FUNCTIONAL = tests/functional/xapi tests/functional/store tests/functional/glance \
+	tests/functional/transfer tests/functional/nova
+
+clean:
+	rm -rf .venv build
