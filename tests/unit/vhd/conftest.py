@@ -32,7 +32,7 @@ class QemuImg:
     def run(self, *args: str) -> str:
         """Run it; an error of its own fails the test."""
         done = subprocess.run([self._program, *args], check=False, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, universal_newlines=True)
+                              stderr=subprocess.STDOUT, text=True)
         assert done.returncode == 0, done.stdout
         return done.stdout
 

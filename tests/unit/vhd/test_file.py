@@ -98,15 +98,12 @@ def test_libvhdi_agrees_whatever_the_block_size(libvhdi: Any, block_size: int) -
     vhd = independent.build(size, blocks, block_size=block_size, order=[4, 0, 3])
     theirs = libvhdi.file()
     theirs.open_file_object(io.BytesIO(vhd))
-    # libvhdi gives a whole dynamic disk's blocks without looking at their bitmaps, so compare
-    # the sectors that are present and require the others to be zero.
-    expected = bytearray(theirs.read_buffer_at_offset(size, 0))
+    # A block at a time: in one read libvhdi (20260901) takes what follows absent sectors and
+    # absent blocks for absent too.
+    expected = b"".join(
+        theirs.read_buffer_at_offset(min(block_size, size - start), start)
+        for start in range(0, size, block_size))
     theirs.close()
-    for number in blocks:
-        for index, bit in enumerate(bits):
-            at = number * block_size + index * 512
-            if not bit and at < size:
-                expected[at:at + 512] = bytes(512)
     assert VhdFile(io.BytesIO(vhd)).read(0, size) == expected
 
 

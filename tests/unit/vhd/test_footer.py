@@ -98,7 +98,7 @@ def test_a_cut_footer_is_truncated(length: int) -> None:
 
 
 def test_what_is_no_vhd_is_said_to_be_none() -> None:
-    with pytest.raises(exceptions.VhdError, match="not a VHD.*QFI"):
+    with pytest.raises(exceptions.VhdError, match=r"not a VHD.*QFI"):
         Footer.parse(b"QFI\xfb" + bytes(508))
 
 
