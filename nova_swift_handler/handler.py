@@ -151,5 +151,9 @@ def _clean_up(job: jobs.SnapshotJob) -> None:
 
 def _destroy(session: Any, vdi_uuids: List[str]) -> None:
     """Destroy VDIs that a transfer process that died had made."""
-    refs = [session.call_xenapi("VDI.get_by_uuid", uuid) for uuid in vdi_uuids]
-    vm_utils.safe_destroy_vdis(session, refs)
+    for uuid in vdi_uuids:
+        try:
+            ref = session.call_xenapi("VDI.get_by_uuid", uuid)
+        except session.XenAPI.Failure:
+            continue  # the process did it itself
+        vm_utils.safe_destroy_vdis(session, [ref])

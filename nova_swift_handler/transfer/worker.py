@@ -65,6 +65,7 @@ class _Channel:
 
     def __init__(self, descriptor: int) -> None:
         self._socket = socket.socket(fileno=descriptor)
+        self._socket.setblocking(True)  # eventlet made it non-blocking, which is inherited
         self._file = self._socket.makefile("rb")
         self._lock = threading.Lock()
 
