@@ -14,6 +14,7 @@
 
 from __future__ import annotations
 
+import collections.abc
 from typing import Callable, Iterable, NoReturn, Optional, Union
 
 from nova_swift_handler import exceptions
@@ -41,7 +42,8 @@ def import_disk(session: sessions.Session, vdi_uuid: str, length: int,
     and is the caller's to destroy.
 
     :param length: bytes that ``chunks`` will give, announced beforehand.
-    :param chunks: pieces of 1 MiB or so are efficient; they may be one reused buffer.
+    :param chunks: pieces of 1 MiB or so are efficient; they may be one reused buffer.  A
+        generator is closed on every way out, so that what feeds it stops at once.
     :param fmt: ``vhd`` or ``raw``.
     :param progress: called with the number of bytes handed over so far.
     :raises SrFull: the SR has no room (as far as XAPI lets it be known).
@@ -58,6 +60,9 @@ def import_disk(session: sessions.Session, vdi_uuid: str, length: int,
         except exceptions.XapiError as exc:
             _put_down_to_room(session, vdi_uuid, exc)
             raise
+        finally:
+            if isinstance(chunks, collections.abc.Generator):
+                chunks.close()
 
 
 def _transfer(session: sessions.Session, task: tasks.Task, query: request.Query, length: int,

@@ -21,13 +21,15 @@ import ssl
 from typing import Tuple
 
 from cryptography import x509
+from cryptography.hazmat.backends import default_backend
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 
 def make(where: pathlib.Path) -> Tuple[ssl.SSLContext, pathlib.Path]:
     """Make a certificate as a XenServer host does: signed by itself."""
-    key = ec.generate_private_key(ec.SECP256R1())
+    backend = default_backend()  # Releases before 3.1 must be given one.
+    key = ec.generate_private_key(ec.SECP256R1(), backend)
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
     now = datetime.datetime(2020, 1, 1)
     certificate = (
@@ -37,7 +39,7 @@ def make(where: pathlib.Path) -> Tuple[ssl.SSLContext, pathlib.Path]:
         .add_extension(x509.SubjectAlternativeName(
             [x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), False)
         .add_extension(x509.BasicConstraints(True, None), True)
-        .sign(key, hashes.SHA256()))
+        .sign(key, hashes.SHA256(), backend))
     pem = where / "host.pem"
     pem.write_bytes(certificate.public_bytes(serialization.Encoding.PEM) + key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8,

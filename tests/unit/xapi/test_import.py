@@ -182,10 +182,10 @@ def test_a_server_that_gives_up_in_between_is_noticed_at_once(
     host.data = data
     host.methods.update({"VDI.get_SR": lambda ref: "OpaqueRef:s",
                          "SR.get_type": lambda ref: "lvm"})
-    source = zeros()
+    given: List[int] = []
     with raises(exceptions.TaskFailed, "VDI_IO_ERROR"):
-        import_.import_disk(patient, VDI, BIG, source)
-    assert next(source, None) is not None, "all data was sent to a server that had given up"
+        import_.import_disk(patient, VDI, BIG, zeros(), progress=given.append)
+    assert BIG not in given, "all data was sent to a server that had given up"
 
 
 def test_a_server_that_gives_up_in_between_over_tls_is_noticed(
@@ -306,6 +306,26 @@ def test_an_error_of_the_source_drops_the_connection(patient: sessions.Session,
         import_.import_disk(patient, VDI, len(DISK), chunks())
     host.settle()
     assert got == [DISK[:1000]]
+
+
+def test_a_source_is_closed_when_the_import_fails(session: sessions.Session, host: hosts.Host,
+                                                  raises: Any, hurried: None) -> None:
+    def chunks() -> Iterator[bytes]:
+        try:
+            yield from zeros()
+        finally:
+            closed.append(True)
+
+    def data(exchange: hosts.Exchange) -> None:
+        exchange.send(hosts.OK)
+        exchange.reset()
+
+    closed: List[bool] = []
+    host.data = data
+    source = chunks()
+    with raises(exceptions.TransferCut):
+        import_.import_disk(session, VDI, BIG, source)
+    assert closed == [True]
 
 
 @pytest.mark.parametrize(("kind", "free", "error"), [
