@@ -21,6 +21,7 @@ from nova_swift_handler import exceptions
 from nova_swift_handler.store.account import Account
 
 _SUFFIX = ".properties"
+_LINE = re.compile(r"(?s)((?:[^\\=]|\\.)*)=(.*)")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._+@()-]{0,199}")
 
 
@@ -41,23 +42,35 @@ def object_name(name: str) -> str:
 
 
 def pack(values: Mapping[str, object]) -> bytes:
-    """Return *values* as lines of ``key=value``, backslash and line ends escaped."""
+    """Return *values* as lines of ``key=value``.
+
+    A backslash stands in front of what would mean something else: a backslash, a line's end (``n``
+    or ``r``), and in keys ``=`` and a ``#`` at the beginning.
+    """
     lines = []
     for key, value in values.items():
-        text = str(value).replace("\\", "\\\\").replace("\n", "\\n").replace("\r", "\\r")
-        lines.append("%s=%s\n" % (key, text))
+        name = re.sub(r"=|^#", r"\\\g<0>", _escape(key))
+        lines.append("%s=%s\n" % (name, _escape(str(value))))
     return "".join(lines).encode("utf-8")
 
 
 def parse(data: bytes) -> Dict[str, str]:
     """Return the values of a properties object; lines without ``=`` and comments are skipped."""
     result = {}
-    for line in data.decode("utf-8", "replace").splitlines():
-        key, found, value = line.partition("=")
-        if found and not key.startswith("#"):
-            result[key.strip()] = re.sub(
-                r"\\(.)", lambda match: {"n": "\n", "r": "\r"}.get(match[1], match[1]), value)
+    # Not splitlines(): it also splits at characters that are like any other here.
+    for line in re.split("\r?\n", data.decode("utf-8", "replace")):
+        match = _LINE.fullmatch(line)
+        if match and not line.startswith("#"):
+            result[_unescape(match[1]).strip()] = _unescape(match[2])
     return result
+
+
+def _escape(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("\n", "\\n").replace("\r", "\\r")
+
+
+def _unescape(text: str) -> str:
+    return re.sub(r"(?s)\\(.)", lambda match: {"n": "\n", "r": "\r"}.get(match[1], match[1]), text)
 
 
 def write(account: Account, container: str, name: str, values: Mapping[str, object]) -> None:

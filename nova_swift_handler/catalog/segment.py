@@ -93,7 +93,13 @@ class Trailer:
 
     @classmethod
     def count(cls, tail: bytes) -> int:
-        """Return how many blocks a segment holds, from its last ``TAIL_SIZE`` bytes."""
+        """Return how many blocks a segment holds, from its last ``TAIL_SIZE`` bytes.
+
+        :raises PointInvalid: they are no trailer's end.
+        """
+        if len(tail) < TAIL_SIZE:
+            raise exceptions.PointInvalid(
+                "this is no segment: it has %d bytes, less than a trailer" % len(tail))
         magic, version, count, block_size, *_rest = _FIXED.unpack_from(
             tail, len(tail) - TAIL_SIZE)
         if magic != _MAGIC or version != VERSION or block_size != constants.BLOCK_SIZE:
