@@ -47,8 +47,8 @@ def host(caplog: pytest.LogCaptureFixture) -> Iterator[hosts.Host]:
 @pytest.fixture
 def settings(host: hosts.Host) -> sessions.XapiSettings:
     return sessions.XapiSettings(
-        host.url, hosts.USER, hosts.PASSWORD, connect_timeout=5, read_timeout=5, idle_timeout=0.4,
-        finish_timeout=0.6)
+        host.url, hosts.USER, hosts.PASSWORD, connect_timeout=30, read_timeout=30, idle_timeout=60,
+        finish_timeout=60)
 
 
 @pytest.fixture
@@ -58,10 +58,10 @@ def session(settings: sessions.XapiSettings) -> Iterator[sessions.Session]:
 
 
 @pytest.fixture
-def patient(settings: sessions.XapiSettings) -> Iterator[sessions.Session]:
-    """A session that would rather wait than give up."""
+def hasty(settings: sessions.XapiSettings) -> Iterator[sessions.Session]:
+    """A session that would rather give up than wait."""
     with sessions.Session(dataclasses.replace(
-            settings, idle_timeout=60, finish_timeout=60)) as opened:
+            settings, idle_timeout=0.6, finish_timeout=0.6)) as opened:
         yield opened
 
 

@@ -135,9 +135,9 @@ def test_a_failed_task_behind_a_complete_disk_fails_the_export(
 
 
 def test_a_task_pending_behind_the_end_fails_the_export(
-        session: sessions.Session, host: hosts.Host, raises: Any) -> None:
+        hasty: sessions.Session, host: hosts.Host, raises: Any) -> None:
     host.data = lambda exchange: exchange.send(hosts.OK + DISK)
-    with exports.Export(session, VDI) as export:
+    with exports.Export(hasty, VDI) as export:
         assert export.read(len(DISK)) == DISK
         with raises(exceptions.TaskFailed, "still pending"):
             export.finish()
@@ -172,7 +172,7 @@ def test_a_broken_connection_is_told_with_its_place(
 
 
 @pytest.mark.parametrize("sent", [b"", hosts.OK, hosts.OK + DISK[:1000]])
-def test_silence_ends_the_export(session: sessions.Session, host: hosts.Host, raises: Any,
+def test_silence_ends_the_export(hasty: sessions.Session, host: hosts.Host, raises: Any,
                                  sent: bytes) -> None:
     dropped = []
 
@@ -181,15 +181,15 @@ def test_silence_ends_the_export(session: sessions.Session, host: hosts.Host, ra
         dropped.append(exchange.wait_for_close())
 
     host.data = data
-    with raises(exceptions.TransferCut, "no byte passed.*for 0.4 s"), \
-            exports.Export(session, VDI) as export:
+    with raises(exceptions.TransferCut, "no byte passed.*for 0.6 s"), \
+            exports.Export(hasty, VDI) as export:
         export.read(2000)
     host.settle()
     assert dropped == [True]
 
 
 def test_silence_with_progress_is_waited_through(
-        session: sessions.Session, host: hosts.Host, hurried: None) -> None:
+        hasty: sessions.Session, host: hosts.Host, hurried: None) -> None:
     def data(exchange: hosts.Exchange) -> None:
         exchange.send(hosts.OK)
         task = host.tasks[exchange.query["task_id"]]
@@ -200,20 +200,20 @@ def test_silence_with_progress_is_waited_through(
         host.finish_task(exchange)
 
     host.data = data
-    with exports.Export(session, VDI) as export:
+    with exports.Export(hasty, VDI) as export:
         assert export.read(1000) == DISK[:1000]
         export.finish()
 
 
 def test_a_failed_task_ends_a_silent_export(
-        patient: sessions.Session, host: hosts.Host, raises: Any, hurried: None) -> None:
+        session: sessions.Session, host: hosts.Host, raises: Any, hurried: None) -> None:
     def data(exchange: hosts.Exchange) -> None:
         exchange.send(hosts.OK)
         host.finish_task(exchange, "SR_BACKEND_FAILURE_46", "", "The VDI is not available")
         exchange.wait_for_close()
 
     host.data = data
-    with exports.Export(patient, VDI) as export, \
+    with exports.Export(session, VDI) as export, \
             raises(exceptions.TaskFailed, "SR_BACKEND_FAILURE_46"):
         export.read(1000)
 
@@ -290,7 +290,7 @@ def test_a_coded_answer_is_refused(session: sessions.Session, host: hosts.Host,
         pass
 
 
-def test_an_error_of_the_caller_drops_the_connection(patient: sessions.Session,
+def test_an_error_of_the_caller_drops_the_connection(session: sessions.Session,
                                                      host: hosts.Host) -> None:
     dropped = []
 
@@ -299,7 +299,7 @@ def test_an_error_of_the_caller_drops_the_connection(patient: sessions.Session,
         dropped.append(exchange.wait_for_close())
 
     host.data = data
-    with pytest.raises(ZeroDivisionError), exports.Export(patient, VDI) as export:
+    with pytest.raises(ZeroDivisionError), exports.Export(session, VDI) as export:
         export.read(10)
         raise ZeroDivisionError
     host.settle()
