@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import io
 import json
+import secrets
 import subprocess
 import sys
 from pathlib import Path
@@ -29,7 +30,6 @@ from nova_swift_handler.sandbox.demo.report import Report
 from nova_swift_handler.sandbox.xapi.control import Control
 
 _FLAVOR = "disk-1g"
-_TEMPLATE = "demo template"
 
 
 class Story:
@@ -95,7 +95,7 @@ class Story:
         done = subprocess.run(
             [sys.executable, "-m", "nova_swift_handler.cli.app",
              "--config-file", self._env["regions"][0]["nova_conf"],
-             "template", "create", _TEMPLATE, "--from", str(path), "--public", "-f", "json"],
+             "template", "create", "demo-" + secrets.token_hex(3), "--from", str(path), "--public", "-f", "json"],
             stdout=subprocess.PIPE, check=False)
         if done.returncode:
             raise SandboxError("swift-vhd template create ended with %d" % done.returncode)
@@ -173,6 +173,6 @@ class Story:
             self._alice.delete_server(region, server)
         for kind, host in self._hosts.items():
             state = host.state()
-            self._report.check("nothing is left attached or running on %s" % kind,
-                               not (state["attached_vbds"] or state["pending_tasks"]
-                                    or state["running_vms"]), json.dumps(state))
+            left = {name: state[name] for name in ("VM", "VBD", "task") if state[name]}
+            self._report.check("nothing is left attached or running on %s" % kind, not left,
+                               "%d cached images" % state["VDI"] if not left else str(left))
