@@ -33,7 +33,7 @@ from nova_swift_handler.vhd import constants
 from nova_swift_handler.vhd.file import VhdFile
 
 LEAF = "0.vhd"
-_NUMBERED = re.compile(r"^(\d{1,3})\.vhd$")
+_NUMBERED = re.compile(r"([0-9]{1,3})\.vhd")
 _OLD_STYLE = {"snap.vhd": 0, "image.vhd": 1, "base.vhd": 2}
 _PIECE = 1024 * 1024
 
@@ -41,7 +41,7 @@ _PIECE = 1024 * 1024
 def number_of(name: str) -> Optional[int]:
     """Return which VHD of a chain a member called *name* is, the leaf being 0; None if none."""
     base = os.path.basename(name)
-    match = _NUMBERED.match(base)
+    match = _NUMBERED.fullmatch(base)
     return int(match.group(1)) if match else _OLD_STYLE.get(base)
 
 
@@ -73,6 +73,9 @@ class Staging:
         """
         if number in self._paths:
             raise exceptions.ChainBroken("the image holds VHD %d of its chain twice" % number)
+        if size < 0:
+            raise exceptions.ImageCorrupt("the image's VHD %d is said to have %d bytes"
+                                          % (number, size))
         self._used += size
         if self._used > self._limit:
             raise exceptions.StagingFull(

@@ -14,16 +14,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
-import tarfile
-import zlib
 from typing import TYPE_CHECKING, Any, Iterator, Optional, Protocol
 
 from nova_swift_handler import exceptions
 from nova_swift_handler.settings import TransferSettings
-from nova_swift_handler.transfer import chain
+from nova_swift_handler.transfer import chain, tgz
 from nova_swift_handler.vhd import constants
 from nova_swift_handler.vhd import footer as footers
 from nova_swift_handler.vhd.file import VhdFile
@@ -35,17 +32,8 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 
-_GZIP = b"\x1f\x8b"
 
-
-class Readable(Protocol):
-    """Bytes, front to back."""
-
-    def read(self, size: int) -> bytes:
-        """Return up to *size* bytes; none at the end."""
-
-
-class Stream(Readable, Protocol):
+class Stream(tgz.Readable, Protocol):
     """Bytes of an image, *length* of them."""
 
     length: int
@@ -54,7 +42,7 @@ class Stream(Readable, Protocol):
 class _Peeked:
     """A stream whose first bytes have been looked at."""
 
-    def __init__(self, stream: Readable, size: int) -> None:
+    def __init__(self, stream: tgz.Readable, size: int) -> None:
         self._stream = stream
         self.first = b""
         while len(self.first) < size:
@@ -81,7 +69,7 @@ def load(data: Stream, target: Target, settings: TransferSettings) -> None:
     peeked = _Peeked(data, len(footers.COOKIE))
     if peeked.first == footers.COOKIE:
         apply_vhd(StreamReader(peeked, data.length), target)
-    elif peeked.first[:2] == _GZIP:
+    elif peeked.first[:2] == tgz.MAGIC:
         _load_tgz(peeked, target, settings)
     else:
         raise exceptions.ImageUnsupported(
@@ -116,33 +104,24 @@ def apply_vhd(reader: StreamReader, target: Target, total: Optional[int] = None)
     target.apply(layout.length, chunks(), total)
 
 
-def _load_tgz(stream: Any, target: Target, settings: TransferSettings) -> None:
-    with _tar_errors():
-        with tarfile.open(fileobj=stream, mode="r|gz", bufsize=constants.BLOCK_SIZE) as tar:
-            _load_members(tar, target, settings)
-        # Behind the tar's end there is nothing to use, but what counts the bytes wants its end.
-        while stream.read(constants.BLOCK_SIZE):
-            pass
-
-
-def _load_members(tar: tarfile.TarFile, target: Target, settings: TransferSettings) -> None:
+def _load_tgz(stream: tgz.Readable, target: Target, settings: TransferSettings) -> None:
     with chain.Staging(settings) as staging:
-        for member in tar:
-            file = tar.extractfile(member) if member.isreg() else None
+        for member in tgz.members(stream):
             number = chain.number_of(member.name)
-            if file is None or number is None:
+            if number is None:
                 LOG.info("Passing over %r in the image: no VHD of a chain", member.name)
                 continue
             if target.uuid is not None:
                 raise exceptions.ChainBroken(
                     "the image's leaf %s needs no parent, yet %s is there too"
                     % (chain.LEAF, member.name))
-            peeked = _Peeked(file, constants.FOOTER_SIZE)
+            peeked = _Peeked(member, constants.FOOTER_SIZE)
             if number == 0 and not len(staging) and _is_whole(peeked.first):
                 # The leaf needs no parent, so this is all there is: no need to stage it.
                 apply_vhd(StreamReader(peeked, member.size), target)
             else:
                 staging.add(number, member.size, peeked)
+        # Here the image was read to its end, and so proven by its checksums.
         if target.uuid is None:
             _apply_chain(staging, target)
 
@@ -161,12 +140,3 @@ def _apply_chain(staging: chain.Staging, target: Target) -> None:
     for path in paths:
         with open(path, "rb") as file:
             apply_vhd(StreamReader(file, os.path.getsize(path)), target, total)
-
-
-@contextlib.contextmanager
-def _tar_errors() -> Iterator[None]:
-    try:
-        yield
-    except (tarfile.TarError, EOFError, zlib.error) as error:
-        raise exceptions.ImageCorrupt(
-            "the image is a damaged or truncated tgz: %s" % error) from error

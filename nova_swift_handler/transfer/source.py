@@ -96,7 +96,7 @@ class VdiSource(DiskSource):
         reader = StreamReader(export)
         check_whole(reader, "the export of VDI %s" % self._vdi_uuid)
         self.virtual_size = reader.footer.virtual_size
-        for block in reader.blocks():
+        for block in reader.blocks(compact=True):
             if wanted is None or block.number in wanted:
                 yield block.number, trim(block.number, block.normalised(), self.virtual_size)
         export.finish()

@@ -123,9 +123,12 @@ class StreamReader:
         """Whether the VHD says what differs from a parent rather than a whole disk."""
         return self.footer.disk_type == constants.TYPE_DIFFERENCING
 
-    def blocks(self) -> Iterator[Block]:
+    def blocks(self, compact: bool = False) -> Iterator[Block]:
         """Yield each block in the order of :attr:`order`, then check the last footer.
 
+        :param compact: the footer follows the last block at once and nothing is read beyond it,
+            as suits a stream whose end is for others to judge.  Else it is the file's last
+            sector, wherever that is: tapdisk leaves room in front of it.
         :raises VhdTruncated: the stream ends before the last footer does.
         :raises VhdError: the last footer is not the first one's equal, or bytes follow it.
         """
@@ -134,7 +137,12 @@ class StreamReader:
             what = "block %d" % number
             bitmap = bytes(self._read(self.header.bitmap_size, what))
             yield Block(number, bitmap, self._read(self.header.block_size, what))
-        self._check_end()
+        last = (self._read(constants.FOOTER_SIZE, "its last footer") if compact
+                else self._read_to_end())
+        if Footer.parse(bytes(last)) != self.footer:
+            raise exceptions.VhdError(
+                "the VHD's last footer differs from its first: it was changed while it was read, "
+                "or is damaged")
 
     def _check_sizes(self) -> None:
         needed = -(-self.footer.virtual_size // self.header.block_size)
@@ -171,8 +179,7 @@ class StreamReader:
                     "the VHD's BAT places block %d at byte %d, beyond the file's end at %d"
                     % (number, start, self._length))
 
-    def _check_end(self) -> None:
-        # tapdisk leaves room behind the last block; the footer is the file's last sector.
+    def _read_to_end(self) -> bytes:
         last = b""
         piece = bytearray(_SKIP)
         count = len(piece)
@@ -183,10 +190,7 @@ class StreamReader:
         if self._length is not None and self._position != self._length:
             raise exceptions.VhdTruncated(
                 "the VHD has %d bytes where %d were announced" % (self._position, self._length))
-        if Footer.parse(last) != self.footer:
-            raise exceptions.VhdError(
-                "the VHD's last footer differs from its first: it was changed while it was read, "
-                "or is damaged")
+        return last
 
     def _read(self, size: int, what: str) -> bytearray:
         if self._length is not None and size > self._length - self._position:
