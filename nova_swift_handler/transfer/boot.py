@@ -43,9 +43,10 @@ def run(job: BootJob, report: Report) -> Dict[str, Any]:
     :raises SwiftVhdError: something else failed; then no VDI is left.
     """
     services = job.services
-    images = services.images(job.user)
+    ours = services.credentials.session()
+    images = services.images(job.user, ours)
     image = images.check_download(job.image_id)
-    account = services.account()
+    account = services.account(ours)
     assert services.xapi is not None
     with Session(services.xapi) as session:
         target = Target(session, job, report)

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 
+_CONVERT = ("a fixed VHD, raw or qcow2 image has to be converted to a dynamic VHD (qemu-img convert "
+            "-O vpc -o subformat=dynamic,force_size=on)")
+
 
 class Stream(tgz.Readable, Protocol):
     """Bytes of an image, *length* of them."""
@@ -73,9 +76,8 @@ def load(data: Stream, target: Target, settings: TransferSettings) -> None:
         _load_tgz(peeked, target, settings)
     else:
         raise exceptions.ImageUnsupported(
-            "the image begins with %r, which is neither a dynamic VHD nor a gzipped tar of VHDs; "
-            "a fixed VHD, raw or qcow2 image has to be converted to a dynamic VHD (qemu-img "
-            "convert -O vpc -o subformat=dynamic,force_size=on)" % peeked.first)
+            "the image begins with %r, which is neither a dynamic VHD nor a gzipped tar of VHDs; %s"
+            % (peeked.first, _CONVERT))
 
 
 def apply_vhd(reader: StreamReader, target: Target, total: Optional[int] = None) -> None:
@@ -116,6 +118,10 @@ def _load_tgz(stream: tgz.Readable, target: Target, settings: TransferSettings) 
                     "the image's leaf %s needs no parent, yet %s is there too"
                     % (chain.LEAF, member.name))
             peeked = _Peeked(member, constants.FOOTER_SIZE)
+            if not peeked.first.startswith(footers.COOKIE):
+                raise exceptions.ImageUnsupported(
+                    "%s in the image begins with %r, so it is no dynamic VHD; %s"
+                    % (member.name, peeked.first[:len(footers.COOKIE)], _CONVERT))
             if number == 0 and not len(staging) and _is_whole(peeked.first):
                 # The leaf needs no parent, so this is all there is: no need to stage it.
                 apply_vhd(StreamReader(peeked, member.size), target)

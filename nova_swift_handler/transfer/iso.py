@@ -48,11 +48,12 @@ def create(services: Services, name: str, path: str, *, visibility: str,
     :raises SwiftVhdError: something else failed; then nothing of the ISO is left.
     """
     size = check(path)
-    account = services.account()
+    ours = services.credentials.session()
+    account = services.account(ours)
     container = services.containers.isos
-    template.check_free(services, container, name)
+    template.check_free(account, container, name)
     containers.ensure(account, services.containers, container, services.store)
-    images = services.images(None)
+    images = services.images(None, ours)
     with template.new_image(images, name, "iso", "bare", image_properties, visibility) as image:
         how, _why = images.choose(image.id)
         with _stored(services, account, image.id, path, size, progress,

@@ -17,6 +17,8 @@ from __future__ import annotations
 import dataclasses
 from typing import Dict, Optional, Union
 
+from keystoneauth1.session import Session
+
 from nova_swift_handler.catalog.names import Containers
 from nova_swift_handler.credentials import Credentials
 from nova_swift_handler.glance.service import ImageService
@@ -45,16 +47,20 @@ class Services:
         """The names of this installation's containers."""
         return Containers(self.store.container_prefix)
 
-    def account(self) -> Account:
-        """Return the service account in Swift."""
+    def account(self, session: Optional[Session] = None) -> Account:
+        """Return the service account in Swift.
+
+        :param session: the service account's, to be shared with :meth:`images`: each new one
+            costs Keystone a token.
+        """
         own = self.credentials
         options = own.endpoint_filter(endpoint_override=own.endpoint_override)
-        return Account(Connection(own.session(), options, verify=own.verify,
+        return Account(Connection(session or own.session(), options, verify=own.verify,
                                   timeout=own.timeout))
 
-    def images(self, user: Optional[UserToken]) -> ImageService:
+    def images(self, user: Optional[UserToken], session: Optional[Session] = None) -> ImageService:
         """Return Glance as *user* sees it; as the service account does if None."""
-        return ImageService(self.glance, self.credentials.session(), user)
+        return ImageService(self.glance, session or self.credentials.session(), user)
 
 
 @dataclasses.dataclass(frozen=True)

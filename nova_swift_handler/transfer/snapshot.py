@@ -42,7 +42,8 @@ def run(job: SnapshotJob, report: Report) -> Dict[str, Any]:
         image is not active.
     """
     services = job.services
-    images = services.images(job.user)
+    ours = services.credentials.session()
+    images = services.images(job.user, ours)
     image = images.get(job.image_id)
     if image.status != "queued":
         raise exceptions.RegistrationFailed(
@@ -53,7 +54,7 @@ def run(job: SnapshotJob, report: Report) -> Dict[str, Any]:
     images.prepare(image.id, "vhd", "bare" if how == LOCATION else "ovf", job.properties)
     subject = Subject(image.id, "snapshot", job.volume_id, image.owner or "", image.created_at,
                       job.origin)
-    account = services.account()
+    account = services.account(ours)
     assert services.xapi is not None
     with Session(services.xapi) as session, stored(
             services, account, subject, VdiSource(session, job.vdi_uuid),

@@ -23,6 +23,7 @@ from nova_swift_handler.catalog.publish import Subject
 from nova_swift_handler.glance.image import Image
 from nova_swift_handler.glance.service import ImageService
 from nova_swift_handler.glance.settings import LOCATION
+from nova_swift_handler.store.account import Account
 from nova_swift_handler.transfer import snapshot
 from nova_swift_handler.transfer.jobs import Services
 from nova_swift_handler.transfer.report import Report
@@ -41,10 +42,11 @@ def create(services: Services, name: str, path: str, *, visibility: str,
     :raises SwiftVhdError: something else failed; then nothing of the template is left.
     """
     source = FileSource(path)
-    account = services.account()
+    ours = services.credentials.session()
+    account = services.account(ours)
     container = services.containers.templates
-    check_free(services, container, name)
-    images = services.images(None)
+    check_free(account, container, name)
+    images = services.images(None, ours)
     with new_image(images, name, "vhd", "bare", image_properties, visibility) as image:
         how, _why = images.choose(image.id)
         subject = Subject(image.id, "template", image.id, image.owner or "", image.created_at,
@@ -62,14 +64,13 @@ def create(services: Services, name: str, path: str, *, visibility: str,
             return values
 
 
-def check_free(services: Services, container: str, name: str) -> None:
+def check_free(account: Account, container: str, name: str) -> None:
     """Refuse a *name* that cannot be one, or that something in *container* has.
 
     :raises ConfigError: so it is.
     :raises ObjectMissing: the container is not there yet.
     """
     properties.check_name(name)
-    account = services.account()
     try:
         account.head_container(container)
     except exceptions.ObjectMissing as error:
