@@ -61,8 +61,8 @@ def _why(settings: GlanceSettings, published: Published) -> str:
         return f"The object {where} is not in the account of '{settings.store_user}'.{hashed}"
     if status in (401, 403, 409):
         return (f"The Glance store's user '{settings.store_user}' may not read {where} or what it "
-                f"is made of (HTTP {status}): give it read access to the containers, see "
-                f"glance_store_acl and 'swift-vhd setup'.")
+                f"is made of, or there is no such container (HTTP {status}): give it read access "
+                f"to the containers, see glance_store_acl and 'swift-vhd setup'.")
     if status not in (200, 206):
         return f"Swift answers HTTP {status} to a read of {where}; see Swift's log."
     if total.isdigit() and int(total) != published.size:

@@ -23,6 +23,7 @@ _OWN = frozenset((
     "os_hash_value", "os_hidden", "min_disk", "min_ram", "tags", "self", "file", "schema",
     "stores", "locations", "direct_url",
 ))
+_INTERNAL = "os_glance_"  # what Glance notes for itself, e.g. which task holds the image
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Image:
     :ivar checksum: md5 of the bytes, hexadecimal; None when Glance never computed it.
     :ivar os_hash_algo: name of the algorithm of *os_hash_value*, e.g. ``sha512``.
     :ivar min_disk: GiB a root disk must have.
-    :ivar properties: the custom properties, all text.
+    :ivar properties: the custom properties, all text, without those Glance keeps for itself.
     :ivar shows_locations: Glance lists locations to whoever sees the image; a location with a key
         in it would be given away.
     """
@@ -76,7 +77,8 @@ class Image:
             os_hash_value=body.get("os_hash_value"),
             min_disk=int(body.get("min_disk") or 0),
             properties={name: value for name, value in body.items()
-                        if name not in _OWN and value is not None},
+                        if name not in _OWN and not name.startswith(_INTERNAL)
+                        and value is not None},
             shows_locations="locations" in body or "direct_url" in body,
         )
 

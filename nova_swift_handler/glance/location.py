@@ -141,7 +141,7 @@ def register(client: Client, records: Records, image_id: str, published: Publish
     """
     doing = f"Registering image {image_id} by its location in Swift"
     location = url(client.settings, published.container, published.object_name)
-    records.patch(image_id, FORMATS, doing)
+    records.patch_queued(image_id, FORMATS, doing)
     request = _add(client, image_id, location, published, doing)
     _wait(client, records, image_id, published, request, doing)
 

@@ -95,6 +95,18 @@ class Records:
             stop=tenacity.stop_after_delay(self._client.settings.retry_time),
             wait=tenacity.wait_random_exponential(multiplier=0.25, max=5), reraise=True)(once)
 
+    def patch_queued(self, image_id: str, wanted: Mapping[str, Any], doing: str) -> Image:
+        """Do :meth:`patch` to an image that has no data yet and is given none by anybody.
+
+        :raises RegistrationFailed: it is not queued.
+        """
+        image = self.get(image_id, doing)
+        if image.status != "queued":
+            raise exceptions.RegistrationFailed(
+                f"{doing}: it is '{image.status}', only a queued image can be given data. If "
+                f"somebody else uploaded to it, snapshot again.")
+        return self.patch(image_id, wanted, doing)
+
     def delete(self, image_id: str) -> None:
         """Delete the image; one that is gone is success.
 

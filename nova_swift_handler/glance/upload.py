@@ -48,8 +48,8 @@ def register(client: Client, records: Records, image_id: str, published: Publish
     :raises GlanceUnreachable: Glance did not answer.
     :raises SwiftVhdError: whatever reading the VHD raised.
     """
-    records.patch(image_id, FORMATS, f"Preparing image {image_id} for upload")
     doing = f"Uploading image {image_id} to Glance"
+    records.patch_queued(image_id, FORMATS, doing)
     archive, refused = _send(client, image_id, published, doing)
     if archive.failure is not None:
         _withdraw(records, image_id)
@@ -57,7 +57,9 @@ def register(client: Client, records: Records, image_id: str, published: Publish
     image = records.get(image_id, doing)
     wrong = _difference(image, archive, refused)
     if wrong:
-        _withdraw(records, image_id)
+        # Refused by an answer, the data that Glance may have now are somebody else's.
+        if refused is None or isinstance(refused, exceptions.GlanceUnreachable):
+            _withdraw(records, image_id)
         raise exceptions.RegistrationFailed(
             f"{doing}: {wrong}. See glance-api's log; snapshot again.") from refused
 

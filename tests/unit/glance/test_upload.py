@@ -97,3 +97,26 @@ def test_the_vhd_is_closed(glance: Server) -> None:
     vhd = io.BytesIO(VHD)
     register(glance, open_vhd=lambda: (vhd, len(VHD)))
     assert vhd.closed
+
+
+def test_data_of_somebody_else_are_left_alone(glance: Server) -> None:
+    record = server.image(container_format="ovf")
+
+    def put(request: server.Request) -> Answer:
+        record.update(status="active", size=1)
+        return Answer(409, b"being uploaded by another")
+
+    keeping(glance)
+    glance.routes["PUT", FILE] = put
+    glance.routes["GET", f"/v2/images/{IMAGE_ID}"] = lambda _: Answer(body=record)
+    with pytest.raises(exceptions.RegistrationFailed, match="by another"):
+        register(glance)
+    assert not glance.made("DELETE", f"/v2/images/{IMAGE_ID}")
+
+
+def test_an_image_with_data_is_not_touched(glance: Server) -> None:
+    keeping(glance)
+    glance.has_image(server.image(status="active", size=1))
+    with pytest.raises(exceptions.RegistrationFailed, match="it is 'active'"):
+        register(glance)
+    assert [one.method for one in glance.requests] == ["GET"]
