@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 
-_CONVERT = ("a fixed VHD, raw or qcow2 image has to be converted to a dynamic VHD (qemu-img convert "
-            "-O vpc -o subformat=dynamic,force_size=on)")
+_CONVERT = ("a fixed VHD, raw or qcow2 image has to be converted to a dynamic VHD (qemu-img "
+            "convert -O vpc -o subformat=dynamic,force_size=on)")
 
 
 class Stream(tgz.Readable, Protocol):
@@ -76,8 +76,8 @@ def load(data: Stream, target: Target, settings: TransferSettings) -> None:
         _load_tgz(peeked, target, settings)
     else:
         raise exceptions.ImageUnsupported(
-            "the image begins with %r, which is neither a dynamic VHD nor a gzipped tar of VHDs; %s"
-            % (peeked.first, _CONVERT))
+            "the image begins with %r, which is neither a dynamic VHD nor a gzipped tar of VHDs; "
+            "%s" % (peeked.first, _CONVERT))
 
 
 def apply_vhd(reader: StreamReader, target: Target, total: Optional[int] = None) -> None:
