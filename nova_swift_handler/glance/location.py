@@ -66,7 +66,6 @@ from nova_swift_handler.glance.settings import GlanceSettings
 
 LOG = logging.getLogger(__name__)
 
-FORMATS = {"disk_format": "vhd", "container_format": "bare"}
 API_VERSION = (2, 17)
 _TASK = "location_import"
 _HASH_RATE = 20 * 1024 ** 2  # bytes/s that a Glance which hashes first is given at least
@@ -141,7 +140,8 @@ def register(client: Client, records: Records, image_id: str, published: Publish
     """
     doing = f"Registering image {image_id} by its location in Swift"
     location = url(client.settings, published.container, published.object_name)
-    records.patch_queued(image_id, FORMATS, doing)
+    records.patch_queued(image_id, {"disk_format": published.disk_format,
+                                    "container_format": "bare"}, doing)
     request = _add(client, image_id, location, published, doing)
     _wait(client, records, image_id, published, request, doing)
 

@@ -20,20 +20,22 @@ from typing import BinaryIO, Callable, Optional, Tuple
 
 @dataclasses.dataclass(frozen=True)
 class Published:
-    """A complete VHD in Swift.
+    """A complete VHD, or an ISO image, in Swift.
 
-    :ivar size: bytes of the VHD.
+    :ivar size: its bytes.
     :ivar container: container of the object that Glance may read (and delete).
     :ivar object_name: that object; by custom the image's id.
-    :ivar open_vhd: opens the VHD's bytes from the start, returns (file, length in bytes); called
+    :ivar open: opens its bytes from the start, returns (file, length in bytes); called
         for registration by upload only, and once more if the first attempt failed early.  The file
         needs ``read(n)``, and ``close()`` is called if it has it.  What ``read`` raises is raised.
-    :ivar os_hash: (algorithm, hexadecimal value) over the whole VHD, if known.  Glance then reads
+    :ivar os_hash: (algorithm, hexadecimal value) over all bytes, if known.  Glance then reads
         the whole image before it makes it active unless its ``do_secure_hash`` is false.
+    :ivar disk_format: ``vhd`` or ``iso``, as Glance calls it.
     """
 
     size: int
     container: str
     object_name: str
-    open_vhd: Callable[[], Tuple[BinaryIO, int]]
+    open: Callable[[], Tuple[BinaryIO, int]]
     os_hash: Optional[Tuple[str, str]] = None
+    disk_format: str = "vhd"

@@ -24,12 +24,13 @@ DELETE /v2/images/{id}    user  member   delete_image; only if Glance made a bro
 
 from __future__ import annotations
 
-from typing import Any, Optional, Tuple
+from typing import Any, Optional, Tuple, Type
 
 from oslo_log import log as logging
 
 from nova_swift_handler import exceptions
 from nova_swift_handler.glance import ovf
+from nova_swift_handler.glance.body import Body, Plain
 from nova_swift_handler.glance.client import Client
 from nova_swift_handler.glance.image import Image
 from nova_swift_handler.glance.published import Published
@@ -37,11 +38,9 @@ from nova_swift_handler.glance.records import Records
 
 LOG = logging.getLogger(__name__)
 
-FORMATS = {"disk_format": "vhd", "container_format": "ovf"}
-
 
 def register(client: Client, records: Records, image_id: str, published: Published) -> None:
-    """Send the disk to Glance as an ``ovf`` archive and see the image active.
+    """Send the disk to Glance, a VHD as an ``ovf`` archive, and see the image active.
 
     :raises ImageUnavailable: the image is gone.
     :raises RegistrationFailed: Glance did not take it, or holds other bytes than were sent.
@@ -49,13 +48,15 @@ def register(client: Client, records: Records, image_id: str, published: Publish
     :raises SwiftVhdError: whatever reading the VHD raised.
     """
     doing = f"Uploading image {image_id} to Glance"
-    records.patch_queued(image_id, FORMATS, doing)
-    archive, refused = _send(client, image_id, published, doing)
-    if archive.failure is not None:
+    records.patch_queued(image_id, {
+        "disk_format": published.disk_format,
+        "container_format": "ovf" if published.disk_format == "vhd" else "bare"}, doing)
+    body, refused = _send(client, image_id, published, doing)
+    if body.failure is not None:
         _withdraw(records, image_id)
-        raise archive.failure
+        raise body.failure
     image = records.get(image_id, doing)
-    wrong = _difference(image, archive, refused)
+    wrong = _difference(image, body, refused)
     if wrong:
         # Refused by an answer, the data that Glance may have now are somebody else's.
         if refused is None or isinstance(refused, exceptions.GlanceUnreachable):
@@ -65,42 +66,44 @@ def register(client: Client, records: Records, image_id: str, published: Publish
 
 
 def _send(client: Client, image_id: str, published: Published,
-          doing: str) -> Tuple[ovf.Archive, Optional[exceptions.GlanceError]]:
+          doing: str) -> Tuple[Body, Optional[exceptions.GlanceError]]:
     """Make the one PUT; return what was sent and why it failed, unless the image is gone."""
     settings = client.settings
-    vhd, length = published.open_vhd()
-    archive = ovf.Archive(vhd, length)
+    source, length = published.open()
+    # Stock handlers boot archives; other kinds of disk are no handler's, and stay what they are.
+    kind: Type[Body] = ovf.Archive if published.disk_format == "vhd" else Plain
+    body = kind(source, length)
     refused: Optional[exceptions.GlanceError] = None
     try:
         client.request(
             "PUT", f"/v2/images/{image_id}/file", doing, expected=(204,), again=False,
-            timeout=(settings.idle_timeout, settings.idle_timeout), data=iter(archive),
+            timeout=(settings.idle_timeout, settings.idle_timeout), data=iter(body),
             headers={"Content-Type": "application/octet-stream"})
     except exceptions.ImageUnavailable:
         raise
     except exceptions.GlanceError as exc:
         refused = exc
     except Exception:
-        if archive.failure is None:  # else it is raised by the caller, after a look at Glance
+        if body.failure is None:  # else it is raised by the caller, after a look at Glance
             raise
     finally:
-        close: Any = getattr(vhd, "close", None)
+        close: Any = getattr(source, "close", None)
         if close is not None:
             close()
-    return archive, refused
+    return body, refused
 
 
-def _difference(image: Image, archive: ovf.Archive,
+def _difference(image: Image, body: Body,
                 refused: Optional[exceptions.GlanceError]) -> str:
     if refused is not None:
         # The image may be active all the same, its end never sent: nobody shall boot that.
         return f"{refused} (its status is now {image.status})"
     if image.status != "active":
         return f"Glance took it but its status is {image.status}"
-    if image.size != archive.sent:
-        return f"{archive.sent} bytes were sent, Glance has {image.size}"
-    if image.checksum and archive.md5 and image.checksum != archive.md5:
-        return f"the checksum of what was sent is {archive.md5}, Glance's is {image.checksum}"
+    if image.size != body.sent:
+        return f"{body.sent} bytes were sent, Glance has {image.size}"
+    if image.checksum and body.md5 and image.checksum != body.md5:
+        return f"the checksum of what was sent is {body.md5}, Glance's is {image.checksum}"
     return ""
 
 

@@ -120,6 +120,6 @@ class Disk:
         container, _slash, name = self.entry.partition("/")
         values: Dict[str, Any] = {
             "size": SIZE, "container": container, "object_name": name,
-            "open_vhd": lambda: (io.BytesIO(self.data), SIZE)}
+            "open": lambda: (io.BytesIO(self.data), SIZE)}
         values.update(changes)
         return Published(**values)

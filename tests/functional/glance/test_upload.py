@@ -55,7 +55,7 @@ def test_a_vhd_that_cannot_be_read_to_its_end_makes_no_image(
     disk = site.publish(image.id)
     images = site.images(registration="upload")
     with pytest.raises(exceptions.StoreUnreachable, match="Swift went away"):
-        images.register(image.id, disk.published(open_vhd=lambda: (Broken(disk.data), SIZE)))
+        images.register(image.id, disk.published(open=lambda: (Broken(disk.data), SIZE)))
     with pytest.raises(exceptions.ImageUnavailable):
         images.open_data(image.id)
 
@@ -73,7 +73,7 @@ def test_an_image_deleted_during_its_upload_is_unavailable(
             return super().read(size)
 
     with pytest.raises(exceptions.ImageUnavailable):
-        images.register(image.id, disk.published(open_vhd=lambda: (Deleting(disk.data), SIZE)))
+        images.register(image.id, disk.published(open=lambda: (Deleting(disk.data), SIZE)))
 
 
 def test_an_active_image_is_not_uploaded_again(site: Site, snapshot: Snapshot) -> None:

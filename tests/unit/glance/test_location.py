@@ -32,7 +32,7 @@ LOCATIONS = f"/v2/images/{IMAGE_ID}/locations"
 TASKS = f"/v2/images/{IMAGE_ID}/tasks"
 SIZE = 1000
 PUBLISHED = Published(size=SIZE, container="vhd-images", object_name=IMAGE_ID,
-                      open_vhd=lambda: (io.BytesIO(bytes(SIZE)), SIZE))
+                      open=lambda: (io.BytesIO(bytes(SIZE)), SIZE))
 ACTIVE: Dict[str, Any] = {"status": "active", "size": SIZE}
 FAILED = Answer(body={"tasks": [{"type": "location_import", "status": "failure",
                                  "request_id": server.REQUEST_ID, "created_at": "1"}]})

@@ -73,9 +73,9 @@ def test_a_member_may_be_larger_than_ustar_can_say() -> None:
 def test_a_vhd_that_ends_early_makes_no_complete_archive() -> None:
     archive = ovf.Archive(io.BytesIO(bytes(900)), 1000)
     packed = []
-    with pytest.raises(exceptions.VhdTruncated, match="100 bytes short of 1000"):
+    with pytest.raises(exceptions.StoreCorrupt, match="100 bytes short of 1000"):
         packed.extend(archive)
-    assert isinstance(archive.failure, exceptions.VhdTruncated)
+    assert isinstance(archive.failure, exceptions.StoreCorrupt)
     unpacker = zlib.decompressobj(31)
     unpacker.decompress(b"".join(packed))
     assert not unpacker.eof

@@ -32,7 +32,7 @@ VHD = bytes(range(256)) * 8
 def published(**values: Any) -> Published:
     return Published(**dict({
         "size": len(VHD), "container": "", "object_name": "",
-        "open_vhd": lambda: (io.BytesIO(VHD), len(VHD))}, **values))
+        "open": lambda: (io.BytesIO(VHD), len(VHD))}, **values))
 
 
 def keeping(glance: Server, **lie: Any) -> None:
@@ -95,7 +95,7 @@ def test_an_exceeded_quota_is_told(glance: Server) -> None:
 def test_the_vhd_is_closed(glance: Server) -> None:
     keeping(glance)
     vhd = io.BytesIO(VHD)
-    register(glance, open_vhd=lambda: (vhd, len(VHD)))
+    register(glance, open=lambda: (vhd, len(VHD)))
     assert vhd.closed
 
 
