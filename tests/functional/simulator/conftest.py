@@ -25,7 +25,7 @@ XenAPI = pytest.importorskip("XenAPI")
 
 @pytest.fixture(scope="module", params=["ext", "lvm"])
 def host(request: Any, tmp_path_factory: Any) -> Iterator[SimulatedHost]:
-    """One host a module and SR type; its faults are cleared after each test."""
+    """One host a module and SR type."""
     running = SimulatedHost(tmp_path_factory.mktemp(request.param), request.param)
     running.sr_type = request.param
     running.start()
@@ -34,19 +34,13 @@ def host(request: Any, tmp_path_factory: Any) -> Iterator[SimulatedHost]:
         assert running.stop() == 0, running.log()
 
 
-@pytest.fixture(autouse=True)
-def _no_faults(request: Any) -> Iterator[None]:
-    yield
-    if "host" in request.fixturenames:
-        request.getfixturevalue("host").control.clear_faults()
-
-
 @pytest.fixture
 def session(host: SimulatedHost) -> Iterator[Any]:
-    """A XenAPI.Session, logged in."""
+    """A XenAPI.Session, logged in; the host's faults are cleared when the test is over."""
     opened = XenAPI.Session(host.url)
     opened.login_with_password("root", PASSWORD, "1.0", "tests")
     yield opened
+    host.control.clear_faults()
     opened.xenapi.session.logout()
 
 
