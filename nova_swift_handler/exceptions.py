@@ -94,6 +94,10 @@ class StoreCorrupt(StoreError):
 
 # -- catalog ----------------------------------------------------------------------------------
 
+class NameRefused(SwiftVhdError):
+    """A name cannot be given: it is taken, or holds what a name may not."""
+
+
 class PointInvalid(SwiftVhdError):
     """What is recorded about a stored disk cannot be used."""
 

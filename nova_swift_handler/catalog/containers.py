@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import secrets
 from typing import Dict, List, Optional
 
 from nova_swift_handler import exceptions
@@ -24,6 +25,7 @@ from nova_swift_handler.settings import StoreSettings
 from nova_swift_handler.store.account import Account
 
 _READ = "x-container-read"
+_KEY = "X-Account-Meta-Temp-URL-Key"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,6 +69,18 @@ def apply(account: Account, want: Wanted, policy: Optional[str], dry_run: bool) 
     if not dry_run:
         account.put_container(want.name, _acls(want))
     return "changed"
+
+
+def apply_key(account: Account, dry_run: bool) -> str:
+    """Give the account a key for TempURLs if it has none; return ``present`` or ``created``.
+
+    The key of the account, since a container's own does not reach objects stitched of another's.
+    """
+    if account.head_account().get(_KEY.lower()):
+        return "present"
+    if not dry_run:
+        account.post_account({_KEY: secrets.token_hex(32)})
+    return "created"
 
 
 def ensure(account: Account, containers: Containers, name: str, store: StoreSettings) -> None:

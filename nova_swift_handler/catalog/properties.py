@@ -28,10 +28,10 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._+@()-]{0,199}")
 def check_name(name: str) -> None:
     """Refuse what cannot be a template's or an ISO's name.
 
-    :raises ConfigError: it holds a character that has a meaning in object names, or is too long.
+    :raises NameRefused: it holds a character that has a meaning in object names, or is too long.
     """
     if not _NAME.fullmatch(name):
-        raise exceptions.ConfigError(
+        raise exceptions.NameRefused(
             "%r cannot be a name: begin with a letter or digit and use up to 200 letters, digits, "
             "blanks and . _ + @ ( ) -" % name)
 

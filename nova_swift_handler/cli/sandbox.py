@@ -20,7 +20,7 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple, Type
 
 from cliff import app, command, commandmanager, lister, show
 
-from nova_swift_handler.exceptions import SwiftVhdError
+from nova_swift_handler.exceptions import SandboxError, SwiftVhdError
 from nova_swift_handler.sandbox import plan as plans
 from nova_swift_handler.sandbox.sandbox import Sandbox
 
@@ -80,7 +80,14 @@ class Up(command.Command):
             plan = plan.changed(None, parsed_args.cache_images_ext, ["ext"])
             return plan.changed(None, parsed_args.cache_images_lvm, ["lvm"])
 
-        document = _sandbox(parsed_args).up(plan, change)
+        try:
+            document = _sandbox(parsed_args).up(plan, change)
+        except SandboxError as error:
+            # The log of what failed is for reading: line by line, before the one-line message.
+            message, _, log = str(error).partition("\n")
+            if log:
+                print(log, file=sys.stderr)
+            raise SandboxError(message) from error
         print(f"up, in {document['root']}; `swift-vhd sandbox env -f json` tells the rest")
 
 
@@ -93,7 +100,9 @@ class Down(command.Command):
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
-        _sandbox(parsed_args).down()
+        layout = plans.resolve(parsed_args.root)
+        plans.load(layout)
+        Sandbox(layout).down()
 
 
 class _OnServices(command.Command):

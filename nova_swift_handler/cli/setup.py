@@ -24,7 +24,7 @@ from nova_swift_handler.glance import store_user
 
 
 class Setup(base.Lister):
-    """Make the containers in Swift and set their rights; safe to repeat.
+    """Make the containers in Swift, their rights and the key for TempURLs; safe to repeat.
 
     Glance's Swift user gets to write the images container and to read templates, ISOs and
     volumes, and nothing else.
@@ -47,7 +47,8 @@ class Setup(base.Lister):
                 "glance_store_key and glance_store_auth_address in [swift_vhd], or "
                 "glance_store_acl = <project id>:<user id>.")
         account = reached.account()
-        rows = []
+        rows = [("(the account)", containers.apply_key(account, parsed_args.dry_run),
+                 "a key for TempURLs", "")]
         for want in containers.wanted(reached.containers, acl):
             what = containers.apply(account, want, reached.store.storage_policy,
                                     parsed_args.dry_run)

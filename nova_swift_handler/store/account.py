@@ -70,6 +70,10 @@ class Account:
             "looking up container %s" % container,
             lambda **auth: swift.head_container(container=container, **auth))
 
+    def head_account(self) -> Dict[str, str]:
+        """Return the account's headers, names in lower case."""
+        return self._conn.repeat("looking up the account", swift.head_account)
+
     def post_account(self, headers: Mapping[str, str]) -> None:
         """Set *headers* on the account."""
         self._conn.repeat("setting the account's metadata", lambda **auth: swift.post_account(

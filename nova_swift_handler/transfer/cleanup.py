@@ -14,8 +14,10 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any, Dict
 
+from nova_swift_handler import exceptions
 from nova_swift_handler.catalog import names
 from nova_swift_handler.transfer.jobs import CleanUpJob
 from nova_swift_handler.transfer.report import Report
@@ -33,7 +35,8 @@ def run(job: CleanUpJob, report: Report) -> Dict[str, Any]:
     container = containers.volume(job.volume_id)
     account.delete(container, names.of_point(job.image_id, names.POINT))
     removed = 0
-    for row in list(account.listing(container, names.of_point(job.image_id, ""))):
-        account.delete(container, row["name"])
-        removed += 1
+    with contextlib.suppress(exceptions.ObjectMissing):  # killed before it made the container
+        for row in list(account.listing(container, names.of_point(job.image_id, ""))):
+            account.delete(container, row["name"])
+            removed += 1
     return {"removed": removed}

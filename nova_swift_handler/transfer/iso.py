@@ -43,7 +43,7 @@ def create(services: Services, name: str, path: str, *, visibility: str,
            progress: Callable[[int, int], None]) -> Dict[str, str]:
     """Store the ISO at *path* as *name*; return its properties.
 
-    :raises ConfigError: the name cannot be one, or is taken.
+    :raises NameRefused: the name cannot be one, or is taken.
     :raises ImageUnsupported: the file is no ISO 9660 image.
     :raises SwiftVhdError: something else failed; then nothing of the ISO is left.
     """

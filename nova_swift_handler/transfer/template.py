@@ -37,7 +37,7 @@ def create(services: Services, name: str, path: str, *, visibility: str,
 
     :param visibility: the Glance image's.
     :param image_properties: set on the Glance image.
-    :raises ConfigError: the name cannot be one, or is taken.
+    :raises NameRefused: the name cannot be one, or is taken.
     :raises VhdError: the file is no VHD.
     :raises SwiftVhdError: something else failed; then nothing of the template is left.
     """
@@ -67,7 +67,7 @@ def create(services: Services, name: str, path: str, *, visibility: str,
 def check_free(account: Account, container: str, name: str) -> None:
     """Refuse a *name* that cannot be one, or that something in *container* has.
 
-    :raises ConfigError: so it is.
+    :raises NameRefused: so it is.
     :raises ObjectMissing: the container is not there yet.
     """
     properties.check_name(name)
@@ -77,7 +77,7 @@ def check_free(account: Account, container: str, name: str) -> None:
         raise exceptions.ObjectMissing(
             "container %s is not there; run `swift-vhd setup` once" % container) from error
     if properties.exists(account, container, name):
-        raise exceptions.ConfigError(
+        raise exceptions.NameRefused(
             "%s already has something called %r; choose another name" % (container, name))
 
 

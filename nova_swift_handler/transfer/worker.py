@@ -104,7 +104,10 @@ def _failure(error: BaseException) -> Dict[str, Any]:
         LOG.error("Unexpected failure of a transfer", exc_info=error)
         error = exceptions.TransferFailed("the transfer failed unexpectedly: %s: %s"
                                           % (type(error).__name__, error))
-    return {"event": "error", "type": type(error).__name__, "message": str(error),
+    # The other end knows the package's own errors, not what a module derives from them.
+    known = next(kind.__name__ for kind in type(error).__mro__
+                 if getattr(exceptions, kind.__name__, None) is kind)
+    return {"event": "error", "type": known, "message": str(error),
             "code": getattr(error, "code", ""), "params": list(getattr(error, "params", ()))}
 
 

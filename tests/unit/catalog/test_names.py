@@ -48,5 +48,5 @@ def test_names_of_templates_that_people_choose_pass(name: str) -> None:
 @pytest.mark.parametrize("name", ["", " a", ".a", "-a", "a/b", "a\nb", "a\0", "é", "a%2f", "../x",
                                   "9" * 201, "a\n"])
 def test_names_that_would_mean_something_else_to_swift_are_refused(name: str) -> None:
-    with pytest.raises(exceptions.ConfigError, match="cannot be a name"):
+    with pytest.raises(exceptions.NameRefused, match="cannot be a name"):
         properties.check_name(name)
