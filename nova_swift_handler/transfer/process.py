@@ -18,6 +18,7 @@ event loop goes on while the other process hashes and copies.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import pickle
@@ -56,7 +57,8 @@ def run(job: Job, listener: Listener = lambda event: None) -> Dict[str, Any]:
             process = _start(theirs)
             try:
                 # Not sendall under a lock: the job is small, the other end reads at once.
-                ours.sendall(pickle.dumps((LOG.getEffectiveLevel(), job)))
+                with contextlib.suppress(ConnectionError):  # it died: that is told below
+                    ours.sendall(pickle.dumps((LOG.getEffectiveLevel(), job)))
                 return _listen(ours, listener, process)
             finally:
                 # Closing the socket is what tells the process that it is no longer wanted.
@@ -102,7 +104,10 @@ def _listen(ours: socket.socket, listener: Listener,
 def _lines(ours: socket.socket) -> Iterator[bytes]:
     left = b""
     while True:
-        data = ours.recv(65536)
+        try:
+            data = ours.recv(65536)
+        except ConnectionError:
+            data = b""  # it died with the job unread
         if not data:
             return
         *lines, left = (left + data).split(b"\n")

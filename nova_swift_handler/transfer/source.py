@@ -15,7 +15,7 @@
 from __future__ import annotations
 
 import abc
-from typing import Collection, Iterator, Optional, Tuple
+from typing import Collection, Generator, Iterator, Optional, Tuple
 
 from nova_swift_handler import exceptions
 from nova_swift_handler.vhd import constants
@@ -27,6 +27,8 @@ from nova_swift_handler.xapi.session import Session
 Numbered = Tuple[int, bytearray]
 """A block's number and its 2 MiB, absent sectors being zero."""
 
+Blocks = Generator[Numbered, None, None]
+
 
 class DiskSource(abc.ABC):
     """A disk that can be read, and read again.
@@ -37,7 +39,7 @@ class DiskSource(abc.ABC):
     virtual_size: int
 
     @abc.abstractmethod
-    def blocks(self, wanted: Optional[Collection[int]] = None) -> Iterator[Numbered]:
+    def blocks(self, wanted: Optional[Collection[int]] = None) -> Blocks:
         """Yield the disk's blocks, ascending; those not yielded are zero.
 
         :param wanted: numbers of the only blocks to yield; None for all there are.
@@ -76,7 +78,7 @@ class VdiSource(DiskSource):
         self._vdi_uuid = vdi_uuid
         self.virtual_size = 0
 
-    def blocks(self, wanted: Optional[Collection[int]] = None) -> Iterator[Numbered]:
+    def blocks(self, wanted: Optional[Collection[int]] = None) -> Blocks:
         """See :meth:`DiskSource.blocks`.
 
         XAPI answers 200 before it has begun and says nothing of its export's length; so what
@@ -109,7 +111,7 @@ class FileSource(DiskSource):
         self._path = path
         self.virtual_size = 0
 
-    def blocks(self, wanted: Optional[Collection[int]] = None) -> Iterator[Numbered]:
+    def blocks(self, wanted: Optional[Collection[int]] = None) -> Blocks:
         """See :meth:`DiskSource.blocks`."""
         with open(self._path, "rb") as file:
             vhd = VhdFile(file)

@@ -20,6 +20,7 @@ when the source has been read to its end.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import logging
 import queue
@@ -85,7 +86,7 @@ class Uploader:
         self._virtual_size = 0
         self._lock = threading.Lock()
         self._runs: queue.Queue[Optional[Run]] = queue.Queue(_RUNS_WAITING)
-        self._lost: Set[int] = set()
+        self._read = bytearray()
         self._error: Optional[exceptions.StoreError] = None
         self._failures = 0
         self._abandoned = False
@@ -100,24 +101,29 @@ class Uploader:
         """
         wanted: Optional[Set[int]] = None
         for _attempt in range(_PASSES):
-            self._lost, self._error = set(), None
+            self._error = None
             self._pass(source, wanted)
-            if not self._lost:
-                blocks = self._map or BlockMap(block_count(source.virtual_size))
+            blocks = self._map or BlockMap(block_count(source.virtual_size))
+            # What was read and is not in a segment that Swift acknowledged is missing, however
+            # it came to be lost.
+            wanted = {number for number, read in enumerate(self._read)
+                      if read and blocks.get(number) is None}
+            if not wanted:
                 return source.virtual_size, blocks, self.stored
-            wanted = self._lost
             LOG.warning("%d blocks were lost with segments that Swift did not take (%s); reading "
                         "the disk again for them", len(wanted), self._error)
         raise self._error or exceptions.StoreError("Swift kept losing segments")
 
     def discard(self) -> None:
-        """Remove the segments that were stored, for an upload that failed."""
-        for segment in self.stored:
+        """Remove the segments that were sent, for an upload that failed."""
+        # Also those whose acknowledgement was lost: Swift may have them.
+        for serial in range(1, self._serial + 1):
+            name = names.segment(str(self._upload_id), serial)
             try:
-                self._account.delete(segment.container, segment.name)
+                self._account.delete(self._container, name)
             except exceptions.StoreError as error:
-                LOG.warning("After a failed upload segment %s is left over and takes space: %s",
-                            segment.path, error)
+                LOG.warning("After a failed upload segment %s/%s is left over and takes space: "
+                            "%s", self._container, name, error)
 
     def _pass(self, source: DiskSource, wanted: Optional[Set[int]]) -> None:
         workers = [threading.Thread(target=self._work, daemon=True)
@@ -138,18 +144,25 @@ class Uploader:
 
     def _deal(self, source: DiskSource, wanted: Optional[Set[int]]) -> None:
         run: Run = []
-        for number, data in source.blocks(wanted):
-            if self._map is None:
-                self._virtual_size = source.virtual_size
-                self._map = BlockMap(block_count(source.virtual_size))
-            if data != _ZERO:
-                run.append((number, data))
-            if len(run) == RUN:
-                self._hand_over(run)
-                run = []
-            self._progress((number + 1) * constants.BLOCK_SIZE, source.virtual_size)
+        # Closed at once when sending fails: the source has a disk attached in XAPI.
+        with contextlib.closing(source.blocks(wanted)) as blocks:
+            for number, data in blocks:
+                if self._map is None:
+                    self._begin(source.virtual_size)
+                if data != _ZERO:
+                    self._read[number] = 1
+                    run.append((number, data))
+                if len(run) == RUN:
+                    self._hand_over(run)
+                    run = []
+                self._progress((number + 1) * constants.BLOCK_SIZE, source.virtual_size)
         if run:
             self._hand_over(run)
+
+    def _begin(self, virtual_size: int) -> None:
+        self._virtual_size = virtual_size
+        self._map = BlockMap(block_count(virtual_size))
+        self._read = bytearray(block_count(virtual_size))
 
     def _hand_over(self, run: Run) -> None:
         if self._error is not None and (
@@ -188,14 +201,8 @@ class Uploader:
             self._serial += 1
             name = names.segment(str(self._upload_id), self._serial)
         entries: List[Tuple[int, bytes]] = []
-        taken: List[int] = []
-        try:
-            stored = self._account.put_stream(
-                self._container, name, self._pieces(first, entries, taken, ended))
-        except BaseException:
-            with self._lock:
-                self._lost.update(taken)
-            raise
+        stored = self._account.put_stream(
+            self._container, name, self._pieces(first, entries, ended))
         with self._lock:
             assert self._map is not None
             index = len(self.stored)
@@ -204,11 +211,10 @@ class Uploader:
             for slot, (number, digest) in enumerate(entries):
                 self._map.set(Place(number, index, slot, digest))
 
-    def _pieces(self, first: Run, entries: List[Tuple[int, bytes]], taken: List[int],
+    def _pieces(self, first: Run, entries: List[Tuple[int, bytes]],
                 ended: List[bool]) -> Iterator[Union[bytes, bytearray]]:
         run: Optional[Run] = first
         while run is not None:
-            taken.extend(number for number, _data in run)
             for number, data in run:
                 if self._abandoned:
                     raise exceptions.StoreError("the upload was given up")
