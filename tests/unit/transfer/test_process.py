@@ -1,0 +1,305 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Jobs run in a process of their own: how they end arrives, and none outlives its purpose."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import json
+import logging
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import threading
+import time
+from concurrent import futures
+from typing import Any, Callable, Dict, Iterator, List
+
+import pytest
+
+import nova_swift_handler
+from nova_swift_handler import exceptions
+from nova_swift_handler.glance import location
+from nova_swift_handler.transfer import process, worker
+
+from . import services
+
+_PATIENCE = 60.0
+_ROOT = pathlib.Path(nova_swift_handler.__file__).resolve().parents[1]
+_ENVIRONMENT = {**os.environ, "PYTHONPATH": str(_ROOT)}
+
+
+def _not_found(request: services.Request) -> services.Answer:
+    return 404, {"message": "no such image"}
+
+
+def _until(condition: Callable[[], Any], what: str) -> Any:
+    """Wait for what must come sooner or later."""
+    end = time.monotonic() + _PATIENCE
+    while time.monotonic() < end:
+        found = condition()
+        if found:
+            return found
+        time.sleep(0.05)
+    raise AssertionError("waited in vain for " + what)
+
+
+class Silence:
+    """Glance that keeps everybody waiting until it is let go."""
+
+    def __init__(self) -> None:
+        self.asked = threading.Event()
+        self.go = threading.Event()
+
+    def __call__(self, request: services.Request) -> services.Answer:
+        self.asked.set()
+        self.go.wait(_PATIENCE)
+        return _not_found(request)
+
+
+@pytest.fixture
+def silence() -> Iterator[Silence]:
+    made = Silence()
+    yield made
+    made.go.set()
+
+
+@contextlib.contextmanager
+def _running(job: Any) -> Iterator[futures.Future[Dict[str, Any]]]:
+    with futures.ThreadPoolExecutor(1) as pool:
+        yield pool.submit(process.run, job)
+
+
+@pytest.fixture(autouse=True)
+def no_process_is_left() -> Iterator[None]:
+    yield
+    assert services.children() == []
+
+
+# -- how a job ends ---------------------------------------------------------------------------
+
+def test_a_jobs_result_is_returned() -> None:
+    def swift(request: services.Request) -> services.Answer:
+        if request.method == "DELETE":
+            return 204, b""
+        assert request.headers["x-auth-token"] == services.SERVICE_TOKEN
+        rows = [] if "marker=points" in request.path else [
+            {"name": "points/%s/head" % services.IMAGE}]
+        return 200, rows
+
+    with services.Server(swift) as server:
+        assert process.run(services.clean_up_job(server.url)) == {"removed": 1}
+    deleted = [request.path for request in server.requests if request.method == "DELETE"]
+    assert deleted == [
+        "/v1/AUTH_x/vhd-images/" + services.IMAGE, "/v1/AUTH_x/vhd-index/" + services.IMAGE,
+        "/v1/AUTH_x/vhd-volume-volume-1/points/%s/point.json" % services.IMAGE,
+        "/v1/AUTH_x/vhd-volume-volume-1/points/%s/head" % services.IMAGE]
+
+
+def test_nothing_to_clean_up_is_clean() -> None:
+    with services.Server(lambda request: (404, b"")) as server:
+        assert process.run(services.clean_up_job(server.url)) == {"removed": 0}
+
+
+def test_an_error_keeps_its_class_and_message() -> None:
+    with services.Server(_not_found) as server, pytest.raises(
+            exceptions.ImageUnavailable, match=services.IMAGE):
+        process.run(services.boot_job(server.url))
+
+
+def test_what_is_no_error_of_ours_says_what_it_was() -> None:
+    # Glance answers with a record that cannot be one.
+    with services.Server(lambda request: (200, [])) as server, pytest.raises(
+            exceptions.SwiftVhdError) as caught:
+        process.run(services.boot_job(server.url))
+    assert "Error" in str(caught.value)
+
+
+_KINDS: List[Any] = sorted(
+    (kind for _name, kind in inspect.getmembers(exceptions, inspect.isclass)
+     if issubclass(kind, exceptions.SwiftVhdError)), key=lambda kind: kind.__name__)
+
+
+def _relayed(error: BaseException) -> exceptions.SwiftVhdError:
+    return process._error(json.loads(json.dumps(worker._failure(error))))
+
+
+@pytest.mark.parametrize("kind", _KINDS)
+def test_every_class_of_error_crosses_over(kind: Any) -> None:
+    relayed = _relayed(kind("what happened"))
+    assert type(relayed) is kind
+    assert str(relayed) == "what happened"
+
+
+def test_xapis_code_and_parameters_cross_over() -> None:
+    relayed = _relayed(exceptions.SrFull("full", "SR_BACKEND_FAILURE_44", ["", "no space"]))
+    assert isinstance(relayed, exceptions.SrFull)
+    assert (relayed.code, relayed.params) == ("SR_BACKEND_FAILURE_44", ("", "no space"))
+
+
+def test_an_error_that_a_module_derives_crosses_over_as_its_nearest_kin() -> None:
+    assert type(_relayed(location.ActivationPending("late"))) is exceptions.RegistrationFailed
+
+
+def test_a_strange_error_crosses_over_as_a_failed_transfer() -> None:
+    relayed = _relayed(ZeroDivisionError("by zero"))
+    assert type(relayed) is exceptions.TransferFailed
+    assert "ZeroDivisionError: by zero" in str(relayed)
+
+
+# -- processes that die -----------------------------------------------------------------------
+
+def test_a_killed_process_is_a_failed_transfer(silence: Silence) -> None:
+    with services.Server(silence) as server, _running(services.boot_job(server.url)) as running:
+        assert silence.asked.wait(_PATIENCE)
+        child, = services.children()
+        os.kill(child, signal.SIGKILL)
+        with pytest.raises(exceptions.TransferFailed, match="process %d ended .*exit status -9"
+                                                            % child):
+            running.result(_PATIENCE)
+
+
+_RUN = """
+import sys
+from nova_swift_handler.transfer import process
+from tests.unit.transfer import services
+process.run(services.boot_job(sys.argv[1], read_timeout=2.0))
+"""
+
+
+def test_a_process_does_not_outlive_whoever_started_it(silence: Silence) -> None:
+    with services.Server(silence) as server:
+        with subprocess.Popen([sys.executable, "-c", _RUN, server.url], env=_ENVIRONMENT,
+                              cwd=str(_ROOT), stderr=subprocess.PIPE) as parent:
+            assert silence.asked.wait(_PATIENCE)
+            child, = services.children(parent.pid)
+            parent.kill()
+            _errors = parent.communicate()
+        _until(lambda: not _runs(child), "the orphan's end")
+
+
+def _runs(pid: int) -> bool:
+    try:
+        stat = pathlib.Path("/proc/%d/stat" % pid).read_text()
+    except OSError:
+        return False
+    return stat.rsplit(")", 1)[1].split()[0] != "Z"
+
+
+def test_a_process_that_cannot_start_is_a_failed_transfer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    with pytest.raises(exceptions.TransferFailed, match="exit status 1"):
+        process.run(services.boot_job("http://127.0.0.1:1"))
+
+
+# -- what others see --------------------------------------------------------------------------
+
+def test_neither_arguments_nor_environment_hold_secrets(silence: Silence) -> None:
+    with services.Server(silence) as server, _running(services.boot_job(server.url)) as running:
+        assert silence.asked.wait(_PATIENCE)
+        child, = services.children()
+        for name in ("cmdline", "environ"):
+            seen = pathlib.Path("/proc/%d/%s" % (child, name)).read_bytes()
+            assert not [secret for secret in services.SECRETS if secret.encode() in seen]
+        silence.go.set()
+        with pytest.raises(exceptions.ImageUnavailable):
+            running.result(_PATIENCE)
+
+
+def test_the_process_holds_no_file_of_its_parents(silence: Silence,
+                                                  tmp_path: pathlib.Path) -> None:
+    with open(tmp_path / "held", "w") as held, services.Server(silence) as server, _running(
+            services.boot_job(server.url)) as running:
+        os.set_inheritable(held.fileno(), True)
+        assert silence.asked.wait(_PATIENCE)
+        child, = services.children()
+        links = [os.readlink(str(path)) for path in pathlib.Path("/proc/%d/fd" % child).iterdir()]
+        assert str(tmp_path / "held") not in links
+        silence.go.set()
+        with pytest.raises(exceptions.ImageUnavailable):
+            running.result(_PATIENCE)
+
+
+def test_its_log_becomes_ours_without_secrets(caplog: pytest.LogCaptureFixture,
+                                              capfd: pytest.CaptureFixture[str]) -> None:
+    refused = []
+
+    def swift(request: services.Request) -> services.Answer:
+        if request.method == "DELETE" and len(refused) < 2:
+            refused.append(request)
+            return 503, services.SERVICE_TOKEN.encode()
+        return (204, b"") if request.method == "DELETE" else (200, [])
+
+    caplog.set_level(logging.DEBUG)
+    with services.Server(swift) as server:
+        process.run(services.clean_up_job(server.url))
+    warnings = [record for record in caplog.records
+                if record.name == "nova_swift_handler.store.connection"]
+    assert [record.levelno for record in warnings] == [logging.WARNING] * 2
+    assert "503" in warnings[0].getMessage()
+    out, err = capfd.readouterr()
+    assert not [secret for secret in services.SECRETS if secret in caplog.text + out + err]
+
+
+def test_a_failed_job_tells_no_secrets(caplog: pytest.LogCaptureFixture,
+                                       capfd: pytest.CaptureFixture[str]) -> None:
+    caplog.set_level(logging.DEBUG)
+    with services.Server(lambda request: (500, b"oops")) as server, pytest.raises(
+            exceptions.SwiftVhdError) as caught:
+        process.run(services.boot_job(server.url))
+    out, err = capfd.readouterr()
+    text = caplog.text + out + err + str(caught.value) + repr(caught.value.__dict__)
+    assert not [secret for secret in services.SECRETS if secret in text]
+
+
+def test_only_so_many_run_at_a_time(silence: Silence) -> None:
+    with services.Server(silence) as server, futures.ThreadPoolExecutor(6) as pool:
+        running = [pool.submit(process.run, services.boot_job(server.url)) for _job in range(6)]
+        _until(lambda: server.most == process._SLOTS, "the first jobs")
+        assert len(services.children()) == process._SLOTS == 4
+        silence.go.set()
+        for each in running:
+            assert isinstance(each.exception(_PATIENCE), exceptions.ImageUnavailable)
+        assert len(server.requests) == 6
+        assert server.most == process._SLOTS
+
+
+def test_a_failed_jobs_slot_is_free_again() -> None:
+    with services.Server(_not_found) as server:
+        for _job in range(process._SLOTS + 1):
+            with pytest.raises(exceptions.ImageUnavailable):
+                process.run(services.boot_job(server.url))
+
+
+def test_other_greenthreads_go_on_meanwhile(silence: Silence) -> None:
+    pytest.importorskip("eventlet", reason="eventlet is not installed")
+    script = pathlib.Path(__file__).with_name("under_eventlet.py")
+    with services.Server(silence) as server, subprocess.Popen(
+            [sys.executable, str(script), server.url], env=_ENVIRONMENT, cwd=str(_ROOT),
+            stdout=subprocess.PIPE, text=True) as child:
+        try:
+            # Glance answers only when the greenthread that counts has been able to do so.
+            assert silence.asked.wait(_PATIENCE)
+            assert child.stdout is not None
+            watchdog = threading.Timer(_PATIENCE, child.kill)
+            watchdog.start()
+            assert child.stdout.readline() == "fifty turns\n"
+            silence.go.set()
+            output = child.stdout.read()
+            watchdog.cancel()
+        finally:
+            child.kill()
+    assert output.count("refused: ") == 2
