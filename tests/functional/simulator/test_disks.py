@@ -228,6 +228,14 @@ def test_a_vm_goes_through_its_power_states(xapi: Any, vdi: str) -> None:
     assert failure(xapi.VM.pause, vm) == ["VM_BAD_POWER_STATE", vm, "running", "halted"]
 
 
+def test_a_blocked_operation_is_refused(xapi: Any, vdi: str) -> None:
+    vm = make_vm(xapi, vdi)
+    xapi.VM.add_to_blocked_operations(vm, "start", "")
+    assert failure(xapi.VM.start, vm, False, False) == ["OPERATION_BLOCKED", vm, "start"]
+    xapi.VM.remove_from_blocked_operations(vm, "start")
+    xapi.VM.start(vm, False, False)
+
+
 def test_memory_of_running_vms_is_gone(xapi: Any, vdi: str) -> None:
     [this] = xapi.host.get_all()
     free = int(xapi.host.compute_free_memory(this))

@@ -31,10 +31,14 @@ class _PlainData(pickle.Unpickler):
         raise pickle.UnpicklingError("%s.%s is not plain data" % (module, name))
 
 
-class _Python2(pickle._Pickler):  # type: ignore[name-defined]
+#: The standard library's pickler in Python, which can be told how to write a type.
+_PythonPickler: Any = pickle._Pickler  # type: ignore[attr-defined]
+
+
+class _Python2(_PythonPickler):
     """Writes ASCII text as Python 2 writes its ``str``, by the opcode STRING."""
 
-    dispatch = dict(pickle._Pickler.dispatch)  # type: ignore[attr-defined]
+    dispatch = dict(_PythonPickler.dispatch)
 
     def _save_text(self, value: str) -> None:
         if value.isascii():

@@ -18,6 +18,7 @@ import contextlib
 from typing import TYPE_CHECKING, Iterator, Sequence
 
 from nova_swift_handler.sandbox.xapi.errors import ApiError
+from nova_swift_handler.sandbox.xapi.records.database import new_ref
 from nova_swift_handler.sandbox.xapi.rpc.values import NULL, now
 
 if TYPE_CHECKING:
@@ -38,22 +39,23 @@ class Power:
         self._host = host
 
     @contextlib.contextmanager
-    def _from(self, vm: str, states: Sequence[str]) -> Iterator[None]:
-        """Run the block if the VM is in one of the states, and nothing else starts with it."""
+    def _from(self, vm: str, operation: str, states: Sequence[str]) -> Iterator[None]:
+        """Run the block if the VM is in one of the states; no other operation may start then."""
         db = self._host.db
         with db.lock:
             if db.get("VM", vm, "is_control_domain"):
                 raise ApiError("OPERATION_NOT_ALLOWED", "This is a control domain")
             if db.get("VM", vm, "is_a_template"):
                 raise ApiError("VM_IS_TEMPLATE", vm)
-            busy = db.get("VM", vm, "current_operations")
-            if busy:
-                raise ApiError("OTHER_OPERATION_IN_PROGRESS", "VM", vm)
+            if operation in db.get("VM", vm, "blocked_operations"):
+                raise ApiError("OPERATION_BLOCKED", vm, operation)
+            for task, current in db.get("VM", vm, "current_operations").items():
+                raise ApiError("OTHER_OPERATION_IN_PROGRESS", "VM", vm, current, task)
             state = db.get("VM", vm, "power_state")
             if state not in states:
                 raise ApiError(
                     "VM_BAD_POWER_STATE", vm, states[0].lower(), state.lower())
-            db.update("VM", vm, current_operations={self._host.ref: "changing"})
+            db.update("VM", vm, current_operations={new_ref(): operation})
         try:
             yield
         finally:
@@ -64,11 +66,11 @@ class Power:
                               allowed_operations=_OPERATIONS[state])
 
     def start(self, vm: str, paused: bool) -> None:
-        with self._from(vm, ["Halted"]):
+        with self._from(vm, "start", ["Halted"]):
             self._boot(vm, paused)
 
     def resume(self, vm: str, paused: bool) -> None:
-        with self._from(vm, ["Suspended"]):
+        with self._from(vm, "resume", ["Suspended"]):
             self._boot(vm, paused)
 
     def _boot(self, vm: str, paused: bool) -> None:
@@ -102,26 +104,27 @@ class Power:
                 VCPUs_number=db.get("VM", vm, "VCPUs_at_startup"))
 
     def pause(self, vm: str) -> None:
-        with self._from(vm, ["Running"]):
+        with self._from(vm, "pause", ["Running"]):
             self._host.db.update("VM", vm, power_state="Paused")
 
     def unpause(self, vm: str) -> None:
-        with self._from(vm, ["Paused"]):
+        with self._from(vm, "unpause", ["Paused"]):
             self._host.db.update("VM", vm, power_state="Running")
 
     def suspend(self, vm: str) -> None:
         """The memory image is not simulated: no suspend VDI is made."""
-        with self._from(vm, ["Running"]):
+        with self._from(vm, "suspend", ["Running"]):
             self._release(vm, "Suspended")
 
     def shut_down(self, vm: str, clean: bool) -> None:
         states = ["Running"] if clean else ["Running", "Paused", "Suspended"]
-        with self._from(vm, states):
+        with self._from(vm, "clean_shutdown" if clean else "hard_shutdown", states):
             self._release(vm, "Halted")
 
     def reboot(self, vm: str, clean: bool) -> None:
         """The domain changes, its disks and interfaces come back as they were."""
-        with self._from(vm, ["Running"] if clean else ["Running", "Paused"]):
+        states = ["Running"] if clean else ["Running", "Paused"]
+        with self._from(vm, "clean_reboot" if clean else "hard_reboot", states):
             db = self._host.db
             db.update("VM", vm, power_state="Running", domid=self._host.next_domid())
             db.update("VM_metrics", db.get("VM", vm, "metrics"), start_time=now())
