@@ -111,8 +111,9 @@ def make_instance(ctxt: Any, number: int, image_id: str, root_gb: int) -> Any:
     instance = objects.Instance(
         context=ctxt, id=number, uuid=str(uuid.uuid4()), project_id="project", user_id="user",
         image_ref=image_id, kernel_id="", ramdisk_id="", root_gb=root_gb, ephemeral_gb=0,
-        memory_mb=512, vcpus=1, instance_type_id=1, os_type="linux", architecture="x86_64", vm_mode=None,
-        hostname="h", host="h1", node="n", key_data=None, auto_disk_config=False,
+        memory_mb=512, vcpus=1, instance_type_id=1, os_type="linux", vm_mode=None,
+        architecture="x86_64", hostname="h", host="h1", node="n", key_data=None,
+        auto_disk_config=False,
         system_metadata={"image_min_disk": "1"}, metadata={}, config_drive="", progress=0,
         display_name="t", root_device_name="/dev/sda", default_ephemeral_device=None,
         default_swap_device=None, launch_index=0, reservation_id="r", power_state=0,

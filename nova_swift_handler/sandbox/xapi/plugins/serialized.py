@@ -32,7 +32,7 @@ class _PlainData(pickle.Unpickler):
 
 
 #: The standard library's pickler in Python, which can be told how to write a type.
-_PythonPickler: Any = pickle._Pickler  # type: ignore[attr-defined]
+_PythonPickler: Any = pickle._Pickler
 
 
 class _Python2(_PythonPickler):
