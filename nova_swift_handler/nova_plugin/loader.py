@@ -69,12 +69,15 @@ def tell_problems() -> None:
     """Log what is missing in the configuration now, rather than with the first snapshot."""
     import nova.conf
 
+    problems = []
     for part in (settings.credentials, settings.store, settings.transfer, settings.xapi,
                  settings.glance):
         try:
             part(nova.conf.CONF)
         except ConfigError as error:
-            LOG.error("Snapshots and boots will fail until this is put right: %s", error)
+            problems.append(str(error))
+    for problem in dict.fromkeys(problems):
+        LOG.error("Snapshots and boots will fail until this is put right: %s", problem)
 
 
 def _raise(_manager: Any, _entry_point: Any, error: BaseException) -> None:

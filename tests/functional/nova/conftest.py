@@ -99,3 +99,24 @@ def start_compute(installed, tmp_path):
         return (built[0] if built else None), "\n".join(lines)
 
     return start
+
+
+@pytest.fixture(scope="session")
+def xapi(tmp_path_factory):
+    """Start a simulated host; return what it said when it was ready, and its password."""
+    root = tmp_path_factory.mktemp("xapi")
+    password = root / "password"
+    password.write_text("a password")
+    env = dict(os.environ, PYTHONPATH=str(ROOT))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "nova_swift_handler.sandbox.xapi", "--root", str(root / "host"),
+         "--listen", "127.0.0.1:0", "--sr-type", "ext", "--sr-size", str(20 * 2 ** 30),
+         "--password-file", str(password)],
+        env=env, stdout=subprocess.PIPE)
+    try:
+        line = process.stdout.readline().decode()
+        assert line.startswith("READY "), line
+        yield dict(json.loads(line[len("READY "):]), password=password.read_text())
+    finally:
+        process.terminate()
+        process.communicate(timeout=30)

@@ -14,8 +14,8 @@
 
 Run as a program of its own, because Nova's start-up is about what a process loads in which order.
 Replaced are only the parts that need the rest of a cloud: waiting for a conductor, asking it for
-the age of other computes, looking for placement, and serving for ever.  With ``--fake`` Nova's own in-process XAPI stands
-in for the host.
+the age of other computes, looking for placement, and serving for ever.  With ``--fake`` Nova's own
+in-process XAPI stands in for the host.
 
 Prints one line of JSON.
 """

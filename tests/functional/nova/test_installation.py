@@ -57,8 +57,7 @@ sys.exit(app.main(sys.argv[1:]))
 
 def run(installed, code, *args):
     done = subprocess.run([sys.executable, "-c", code, *args], env=environment(installed),
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=str(installed),
-                          check=False)
+                          capture_output=True, cwd=str(installed), check=False)
     assert done.returncode == 0, done.stderr.decode()
     return done.stdout.decode()
 
@@ -88,7 +87,8 @@ def test_every_entry_point_can_be_loaded(installed, entry_points):
     run(installed, "import sys, importlib, functools\n"
                    "for value in sys.argv[1:]:\n"
                    "    module, _, name = value.partition(':')\n"
-                   "    functools.reduce(getattr, name.split('.'), importlib.import_module(module))",
+                   "    functools.reduce(getattr, name.split('.'),\n"
+                   "                     importlib.import_module(module))",
         *points)
 
 

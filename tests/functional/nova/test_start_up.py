@@ -105,11 +105,11 @@ def test_the_pipes_can_be_left_as_they_are(start_compute):
     assert built, log
     assert built["call_plugin_serialized"] == PLUGIN + "repairs.plugin_calls"
     assert built["pipe"].startswith("eventlet.")
-    assert "pipes" not in [line for line in log.splitlines() if ANNOUNCEMENT in line][0]
+    assert "pipes" not in next(line for line in log.splitlines() if ANNOUNCEMENT in line)
 
 
 def test_a_nova_without_the_option_is_told_apart(start_compute):
-    built, log = start_compute("--nova-17", image_handler="")
+    _built, log = start_compute("--nova-17", image_handler="")
     assert "Nova 18 (Rocky)" in log
     assert ANNOUNCEMENT not in log
     assert "Traceback" not in log.split("Loading compute driver")[0]
