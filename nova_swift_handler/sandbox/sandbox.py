@@ -55,7 +55,6 @@ class Sandbox:
         if not new:
             control.end_everything(layout, plan.run_id)  # what a crash may have left
         plans.check_ports(plan)
-        layout.root.mkdir(parents=True, exist_ok=True, mode=0o700)
         try:
             return self._start(plan)
         except BaseException:
@@ -66,7 +65,7 @@ class Sandbox:
 
     def _start(self, plan: Plan) -> Dict[str, Any]:
         startup = Startup(self._layout, plan, self._progress)
-        startup.prepare()
+        startup.prepare(new=not self._layout.plan.exists())
         plans.save(self._layout, plan)
         control.start_supervisor(self._layout, plan.run_id)
         document = startup.start()
@@ -130,8 +129,11 @@ class Sandbox:
         plan = plans.load(self._layout).changed(image_handler, cache_images, [host])
         self._check([f"nova-{host}"])
         plans.save(self._layout, plan)
-        Startup(self._layout, plan, self._progress).configure_nova()
+        startup = Startup(self._layout, plan, self._progress)
+        startup.configure_nova()
         self.restart(f"nova-{host}")
+        document = {**self.environment(), "regions": startup.regions()}
+        ini.write_text(self._layout.environment, json.dumps(document, indent=1) + "\n")
 
     def _check(self, services: Iterable[str]) -> None:
         plan = plans.load(self._layout)
@@ -159,10 +161,12 @@ class Sandbox:
     # -- down ---------------------------------------------------------------------------------
 
     def down(self) -> None:
-        """End all its processes; data stay, and ``up`` brings them back.
+        """End all its processes, if there are any; data stay, and ``up`` brings them back.
 
         :raises SandboxError: some did not end.
         """
+        if not self._layout.plan.exists():
+            return
         plan = plans.load(self._layout)
         control.end_everything(self._layout, plan.run_id)
         left = process.of_run(plan.run_id)

@@ -14,6 +14,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any, Callable, Dict, List
@@ -52,23 +53,31 @@ class Startup:
         self._plan = plan
         self._progress = progress
 
-    def prepare(self) -> None:
-        """Write configuration, and databases and rings where there are none yet."""
+    def prepare(self, new: bool) -> None:
+        """Write configuration; for a new sandbox, databases and rings too."""
         layout, plan, python = self._layout, self._plan, Path(self._plan.cloud_python)
-        if not (layout.of(keystone.NAME) / keystone.DATABASE).exists():
-            self._progress("databases of Keystone and Glance")
-            databases.install(python, layout.of(keystone.NAME), layout.of(glance.NAME))
+        layout.root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if new:
+            self._install_databases()
         keystone.write_config(layout.of(keystone.NAME))
         swift.write_config(layout.of("swift"), plan.ports, plan.keystone_url)
-        if not list(layout.of("swift").glob("*.ring.gz")):
+        if new:
             subprocess.run(swift.ring_command(python, layout.of("swift"), plan.ports), check=True)
         glance.write_config(
             layout.of(glance.NAME), glance.paste_config(python), plan.ports[glance.NAME],
-            plan.keystone_url, self._regions()[0], plan.images_container)
+            plan.keystone_url, self._region_names()[0], plan.images_container)
+
+    def _install_databases(self) -> None:
+        layout, plan = self._layout, self._plan
+        names = [keystone.NAME, glance.NAME, *(host.nova for host in plan.hosts)]
+        for name in names:
+            # What is there is from a start that did not get far enough to be remembered.
+            shutil.rmtree(layout.of(name), ignore_errors=True)
+        self._progress("databases")
+        databases.install(Path(plan.cloud_python), layout.of(keystone.NAME),
+                          layout.of(glance.NAME))
         for host in plan.hosts:
-            if not (layout.of(host.nova) / nova.API_DATABASE).exists():
-                self._progress(f"databases of Nova ({host.name})")
-                nova.install_databases(Path(plan.nova_python), layout.of(host.nova))
+            nova.install_databases(Path(plan.nova_python), layout.of(host.nova))
 
     def start(self) -> Dict[str, Any]:
         """Start everything; return what ``sandbox env`` prints.
@@ -94,8 +103,11 @@ class Startup:
             self.wait(*last)
             for host in plan.hosts:
                 offered = flavors.ensure(plan.keystone_url, host.region)
-        regions = [self._describe(host) for host in plan.hosts]
-        return environment.describe(self._layout, plan, regions, offered)
+        return environment.describe(self._layout, plan, self.regions(), offered)
+
+    def regions(self) -> List[Dict[str, Any]]:
+        """Return what ``sandbox env`` prints of the regions and their hosts."""
+        return [self._describe(host) for host in self._plan.hosts]
 
     def services(self) -> Dict[str, Service]:
         """Return every process of the plan, by name."""
@@ -133,7 +145,7 @@ class Startup:
                 control.wait(self._layout, name, lambda port=port, path=path:  # type: ignore[misc]
                              control.answers(port, path), PATIENCE)
 
-    def _regions(self) -> List[str]:
+    def _region_names(self) -> List[str]:
         return [host.region for host in self._plan.hosts] or ["RegionOne"]
 
     def _catalog(self) -> List[keystone.Endpoint]:
@@ -146,7 +158,7 @@ class Startup:
             ("network", plan.url(network.NAME)),
         ]
         entries = [keystone.Endpoint(kind, region, url)
-                   for region in self._regions() for kind, url in shared]
+                   for region in self._region_names() for kind, url in shared]
         for host in plan.hosts:
             entries += nova.endpoints(plan, host)
         return entries

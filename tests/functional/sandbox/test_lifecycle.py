@@ -1,0 +1,157 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Starting and ending: no sandbox leaves a process, whatever has happened to it.
+
+Without hosts and Nova, which makes each start quick.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+from pathlib import Path
+from typing import Any, Dict, Iterator
+
+import pytest
+import requests
+from keystoneauth1 import session
+from keystoneauth1.identity import v3
+
+from nova_swift_handler.sandbox import control, process, supervisor
+from nova_swift_handler.sandbox.layout import Layout
+from tests.functional.sandbox.command import mentioning, swift_vhd
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Iterator[Path]:
+    """The directory of a sandbox that is down again afterwards."""
+    yield tmp_path / "cloud"
+    swift_vhd("down", "--root", tmp_path / "cloud")
+
+
+def up(root: Path) -> Dict[str, Any]:
+    done = swift_vhd("up", "--storage-only", "--root", root)
+    assert done.returncode == 0, done.stderr
+    document: Dict[str, Any] = json.loads(
+        swift_vhd("env", "--root", root, "-f", "json").stdout)
+    return document
+
+
+def status(root: Path) -> Dict[str, Any]:
+    rows = json.loads(swift_vhd("status", "--root", root, "-f", "json").stdout)
+    return {row["Service"]: row for row in rows}
+
+
+def account(env: Dict[str, Any]) -> session.Session:
+    user = env["users"][env["service_user"]]
+    return session.Session(auth=v3.Password(
+        auth_url=env["keystone_url"], username=user["name"], password=user["password"],
+        project_name=user["project"], user_domain_id=env["domain_id"],
+        project_domain_id=env["domain_id"]))
+
+
+def kill(layout: Layout, service: str) -> None:
+    running = process.load(layout.pid(service))
+    assert running is not None
+    os.kill(running.pid, signal.SIGKILL)
+    assert not process.wait_gone([running], 10)
+
+
+def test_down_leaves_no_process_and_up_brings_the_data_back(root: Path) -> None:
+    env = up(root)
+    url = env["images_account_url"] + "/kept"
+    account(env).put(url)
+    account(env).put(url + "/object", data=b"still here")
+
+    assert swift_vhd("down", "--root", root).returncode == 0
+    assert mentioning(root) == []
+    with pytest.raises(requests.ConnectionError):
+        requests.get(env["keystone_url"], timeout=5)
+    assert swift_vhd("env", "--root", root).returncode != 0
+
+    again = up(root)
+    assert again["keystone_url"] == env["keystone_url"]
+    assert account(again).get(url + "/object").content == b"still here"
+
+
+def test_down_ends_the_services_of_a_supervisor_that_was_killed(root: Path) -> None:
+    up(root)
+    kill(Layout(root), supervisor.NAME)
+    assert mentioning(root) != []
+
+    assert swift_vhd("down", "--root", root).returncode == 0
+    assert mentioning(root) == []
+
+
+def test_a_service_that_dies_is_reported_and_can_be_started_again(root: Path) -> None:
+    up(root)
+    kill(Layout(root), "swift-object")
+    control.wait(Layout(root), "keystone",
+                 lambda: status(root)["swift-object"]["State"] == "died", 10)
+    assert status(root)["swift-object"]["Exit code"] == -signal.SIGKILL
+    assert status(root)["swift-proxy"]["State"] == "running"
+
+    assert swift_vhd("stop", "swift-object", "--root", root).returncode == 0
+    assert swift_vhd("start", "swift-object", "--root", root).returncode == 0
+    assert status(root)["swift-object"]["State"] == "running"
+
+
+def test_a_service_that_does_not_start_is_named_with_the_end_of_its_log(root: Path) -> None:
+    up(root)
+    swift_vhd("down", "--root", root)
+    (root / "swift" / "container.ring.gz").write_bytes(b"no ring")
+
+    done = swift_vhd("up", "--root", root)
+    assert done.returncode != 0
+    assert "swift-" in done.stderr and "container.ring.gz" in done.stderr
+    assert mentioning(root) == []
+
+
+def test_a_port_that_another_program_took_is_named(root: Path) -> None:
+    env = up(root)
+    swift_vhd("down", "--root", root)
+    port = int(env["glance_url"].rsplit(":", 1)[1])
+    with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        other.bind(("127.0.0.1", port))
+        other.listen(1)
+        done = swift_vhd("up", "--root", root)
+    assert done.returncode != 0
+    assert f"port {port} of glance" in done.stderr
+
+
+def test_a_second_up_is_refused_and_harms_nothing(root: Path) -> None:
+    up(root)
+    before = status(root)
+    done = swift_vhd("up", "--root", root)
+    assert done.returncode != 0
+    assert "is up already" in done.stderr
+    assert status(root) == before
+
+
+def test_logs_show_one_service_or_all(root: Path) -> None:
+    up(root)
+    one = swift_vhd("logs", "glance", "--root", root).stdout
+    assert "==> glance <==" in one and "keystone" not in one.splitlines()[0]
+    every = swift_vhd("logs", "--root", root).stdout
+    assert "==> swift-proxy <==" in every and "==> supervisor <==" in every
+    assert "no service 'nonsense'" in swift_vhd("logs", "nonsense", "--root", root).stderr
+
+
+def test_a_missing_environment_is_named_with_what_to_do(tmp_path: Path) -> None:
+    done = swift_vhd("up", "--root", tmp_path / "cloud", "--cloud-python", tmp_path / "none")
+    assert done.returncode != 0
+    assert "no Python for Keystone, Swift and Glance" in done.stderr
+    assert "make install" in done.stderr
