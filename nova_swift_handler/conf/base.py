@@ -18,11 +18,16 @@ from oslo_config import cfg
 
 GROUP = "swift_vhd"
 
-OPT_GROUP = cfg.OptGroup(
-    GROUP,
-    title="Swift image handler",
-    help="""
+_HELP = """
 Image handler that keeps XenServer / XCP-ng disks in Swift. Nova uses it when
 ``image_handler = swift_vhd`` stands in the section [xenserver].
-""",
-)
+"""
+
+
+def opt_group() -> cfg.OptGroup:
+    """Return the section.
+
+    A new one each time: oslo.config keeps a configuration's options in the group it was given, so
+    that two configurations in one process would share them.
+    """
+    return cfg.OptGroup(GROUP, title="Swift image handler", help=_HELP)

@@ -28,12 +28,12 @@ def own() -> List[cfg.Opt]:
 
 def register(conf: cfg.ConfigOpts) -> None:
     """Register the options with *conf*; doing so again changes nothing."""
-    conf.register_group(base.OPT_GROUP)
-    conf.register_opts(own(), group=base.OPT_GROUP)
-    conf.register_opts(auth.options(), group=base.OPT_GROUP)
+    conf.register_group(base.opt_group())
+    conf.register_opts(own(), group=base.GROUP)
+    conf.register_opts(auth.options(), group=base.GROUP)
     nova.register(conf)
 
 
 def list_opts() -> List[Tuple[cfg.OptGroup, List[cfg.Opt]]]:
     """Return the options for a configuration sample (entry point ``oslo.config.opts``)."""
-    return [(base.OPT_GROUP, [*own(), *auth.sample_options()])]
+    return [(base.opt_group(), [*own(), *auth.sample_options()])]

@@ -21,14 +21,14 @@ def missing(section: str, option: str, example: str) -> ConfigError:
     """Return an error for an option that is not set; *example* is a value it could have."""
     return ConfigError(
         f"Reading the configuration: option '{option}' in section [{section}] is not set. "
-        f"Add to nova.conf, for example:  [{section}]  {option} = {example}")
+        f"Add it to that section of nova.conf, for example: {option} = {example}")
 
 
 def wrong(section: str, option: str, value: object, reason: str, example: str) -> ConfigError:
     """Return an error for an option whose *value* cannot be used."""
     return ConfigError(
         f"Reading the configuration: option '{option}' in section [{section}] is '{value}': "
-        f"{reason}. A value that works looks like:  [{section}]  {option} = {example}")
+        f"{reason}. A value that works looks like: {option} = {example}")
 
 
 def unreadable(section: str, option: str, reason: str) -> ConfigError:
