@@ -29,6 +29,7 @@ import json
 import logging
 import os
 import signal
+import ssl
 import sys
 import threading
 from typing import IO, Dict, List, Optional, Tuple
@@ -52,6 +53,8 @@ def parse(argv: Optional[List[str]] = None) -> Settings:
     parser.add_argument("--iso-sr", action="store_true", help="make an ISO SR as well")
     parser.add_argument("--host-name", default="xenserver")
     parser.add_argument("--password-file", help="first line: root's password (default: empty)")
+    parser.add_argument("--tls-cert", metavar="FILE", help="PEM; serve with TLS")
+    parser.add_argument("--tls-key", metavar="FILE", help="PEM")
     parser.add_argument("--gc-interval", type=float, metavar="SECONDS",
                         help="collect garbage in the background (default: on demand only)")
     parser.add_argument("--gc-pause", type=float, default=0.0, metavar="SECONDS",
@@ -63,8 +66,8 @@ def parse(argv: Optional[List[str]] = None) -> Settings:
     return Settings(
         root=os.path.abspath(args.root), address=address, port=int(port), sr_type=args.sr_type,
         sr_size=args.sr_size, iso_sr=args.iso_sr, host_name=args.host_name,
-        password=_first_line(args.password_file), gc_interval=args.gc_interval,
-        gc_pause=args.gc_pause)
+        password=_first_line(args.password_file), tls_certificate=args.tls_cert,
+        tls_key=args.tls_key, gc_interval=args.gc_interval, gc_pause=args.gc_pause)
 
 
 def _first_line(path: Optional[str]) -> str:
@@ -86,6 +89,14 @@ def _lock(root: str) -> IO[str]:
     return lock
 
 
+def _tls(settings: Settings) -> Optional[ssl.SSLContext]:
+    if settings.tls_certificate is None:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(settings.tls_certificate, settings.tls_key)
+    return context
+
+
 def main(argv: Optional[List[str]] = None) -> int:
     settings = parse(argv)
     logging.basicConfig(
@@ -97,13 +108,14 @@ def main(argv: Optional[List[str]] = None) -> int:
         signal.signal(number, lambda *_args: stop.set())
     # Routes need the host and the host its port, which binding tells.
     table: Dict[Tuple[str, str], Handler] = {}
-    listener = Listener(settings.address, settings.port, table)
+    listener = Listener(settings.address, settings.port, table, _tls(settings))
     host = Host(dataclasses.replace(settings, port=listener.address[1]))
     table.update(routes(host))
     host.start()
     threading.Thread(target=listener.serve_forever, daemon=True).start()
     print("READY %s" % json.dumps(host.describe()), flush=True)
     stop.wait()
+    host.faults.clear()  # wakes what hangs
     listener.close()
     host.close()
     lock.close()

@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import base64
 import json
+import ssl
 import urllib.error
 import urllib.request
 from typing import Any, Dict, List, Optional, Sequence, Union
@@ -38,17 +39,19 @@ class ControlError(Exception):
 class Control:
     """Every verb raises ControlError when the host refuses.  Offsets and lengths are bytes."""
 
-    def __init__(self, url: str, timeout: float = 600.0):
-        """``url``: the host's XAPI URL; ``timeout``: seconds."""
+    def __init__(self, url: str, timeout: float = 600.0, cafile: Optional[str] = None):
+        """``url``: the host's XAPI URL; ``timeout``: seconds; ``cafile``: PEM, for https."""
         self._url = url.rstrip("/")
         self._timeout = timeout
+        self._tls = ssl.create_default_context(cafile=cafile) if cafile else None
 
     def _call(self, verb: str, **args: Any) -> Any:
         request = urllib.request.Request(  # noqa: S310 - the tester's own URL
             "%s/_sandbox/%s" % (self._url, verb), data=json.dumps(args).encode("utf-8"),
             headers={"Content-Type": "application/json"}, method="POST")
         try:
-            with urllib.request.urlopen(request, timeout=self._timeout) as response:  # noqa: S310
+            with urllib.request.urlopen(  # noqa: S310
+                    request, timeout=self._timeout, context=self._tls) as response:
                 return json.loads(response.read())["value"]
         except urllib.error.HTTPError as exc:
             raise ControlError("%s: %s" % (verb, exc.read().decode("utf-8", "replace"))) from exc

@@ -23,9 +23,10 @@ from typing import Optional
 class Settings:
     """``root``: the directory everything is kept below; ``sr_size``: bytes.
 
-    ``gc_interval``: seconds between two rounds of the background collector, None for a collector
-    that works on demand only.  ``gc_pause``: seconds the collector waits when SR.scan or
-    VDI.destroy kicks it (SM waits 300 once a boot).
+    ``tls_certificate``, ``tls_key``: PEM files; with them the host speaks TLS only, without them
+    none.  ``gc_interval``: seconds between two rounds of the background collector, None for a
+    collector that works on demand only.  ``gc_pause``: seconds the collector waits when SR.scan
+    or VDI.destroy kicks it (SM waits 300 once a boot).
     """
 
     root: str
@@ -37,12 +38,15 @@ class Settings:
     host_name: str = "xenserver"
     username: str = "root"
     password: str = ""
+    tls_certificate: Optional[str] = None
+    tls_key: Optional[str] = None
     gc_interval: Optional[float] = None
     gc_pause: float = 0.0
 
     @property
     def url(self) -> str:
-        return "http://%s:%d" % (self.address, self.port)
+        scheme = "https" if self.tls_certificate else "http"
+        return "%s://%s:%d" % (scheme, self.address, self.port)
 
     @property
     def database_path(self) -> str:

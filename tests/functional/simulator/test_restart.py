@@ -52,7 +52,8 @@ def test_everything_has_the_uuids_and_the_data_it_had(host: SimulatedHost) -> No
     snapshot = session.xenapi.VDI.snapshot(session.xenapi.VDI.get_by_uuid(uuid))
     before, ready = host.control.guest_sha256(uuid), dict(host.ready)
     records = session.xenapi.VDI.get_all_records()
-    networks = session.xenapi.network.get_all_records()
+    others = {cls: getattr(session.xenapi, cls).get_all_records()
+              for cls in ("SR", "network", "pool", "VM")}
     assert host.stop() == 0
     host.start()
     again = login(host)
@@ -60,7 +61,8 @@ def test_everything_has_the_uuids_and_the_data_it_had(host: SimulatedHost) -> No
         key: ready[key] for key in ready if key != "pid"}
     assert again.xenapi.VDI.get_all_records() == records
     assert again.xenapi.VDI.get_snapshot_of(snapshot) in records
-    assert again.xenapi.network.get_all_records() == networks
+    for cls, known in others.items():
+        assert getattr(again.xenapi, cls).get_all_records() == known
     assert host.control.guest_sha256(uuid) == before
 
 

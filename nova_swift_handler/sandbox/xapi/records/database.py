@@ -92,15 +92,18 @@ class Database:
             row = self._row(cls, ref)
             if all(row[name] == value for name, value in changes.items()):
                 return
-            self._unlink(cls, ref, row)
+            # Links that stay are left alone, so that lists keep their order.
+            relinked = [name for name in self._linking[cls]
+                        if changes.get(name, row[name]) != row[name]]
+            self._unlink(cls, ref, row, relinked)
             row.update(copy.deepcopy(changes))
-            self._link(cls, ref, row)
+            self._link(cls, ref, row, relinked)
             self._write(cls, ref)
 
     def delete(self, cls: str, ref: str) -> None:
         with self.lock:
             row = self._row(cls, ref)
-            self._unlink(cls, ref, row)
+            self._unlink(cls, ref, row, self._linking[cls])
             del self._tables[cls][ref]
             self._uuids.pop((cls, row["uuid"]), None)
             if self.schemas[cls].persistent:
@@ -109,19 +112,19 @@ class Database:
     def _place(self, cls: str, ref: str, row: Values) -> None:
         self._tables[cls][ref] = row
         self._uuids[(cls, row["uuid"])] = ref
-        self._link(cls, ref, row)
+        self._link(cls, ref, row, self._linking[cls])
 
     def _write(self, cls: str, ref: str) -> None:
         if self.schemas[cls].persistent:
             self._store.put(cls, ref, self._tables[cls][ref])
 
-    def _link(self, cls: str, ref: str, row: Values) -> None:
-        for name in self._linking[cls]:
+    def _link(self, cls: str, ref: str, row: Values, names: List[str]) -> None:
+        for name in names:
             if row[name] != NULL:
                 self._links[(cls, name, row[name])][ref] = None
 
-    def _unlink(self, cls: str, ref: str, row: Values) -> None:
-        for name in self._linking[cls]:
+    def _unlink(self, cls: str, ref: str, row: Values, names: List[str]) -> None:
+        for name in names:
             referrers = self._links.get((cls, name, row[name]))
             if referrers is not None:
                 referrers.pop(ref, None)

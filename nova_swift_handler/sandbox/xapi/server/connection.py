@@ -32,6 +32,7 @@ Routes = Mapping[Tuple[str, str], Handler]
 
 #: Limits of XAPI's plain listener (xapi_globs.ml): bytes of a header, seconds.
 HEAD_LIMIT = 1024
+_HEAD_LIMIT_TLS = 64 * 1024
 _HEAD_IDLE, _HEAD_EACH, _HEAD_TOTAL = 300.0, 10.0, 60.0
 
 
@@ -61,7 +62,8 @@ def serve(stream: Stream, routes: Routes) -> None:
 def _serve_one(stream: Stream, routes: Routes) -> bool:
     version = "1.1"
     try:
-        head = stream.read_head(HEAD_LIMIT, _HEAD_IDLE, _HEAD_EACH, _HEAD_TOTAL)
+        limit = HEAD_LIMIT if stream.head_is_limited else _HEAD_LIMIT_TLS
+        head = stream.read_head(limit, _HEAD_IDLE, _HEAD_EACH, _HEAD_TOTAL)
         if head is None:
             return False
         request = requests.parse(head)

@@ -10,27 +10,35 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Accepting connections, a thread for each."""
+"""Accepting connections, a thread for each, with TLS (as stunnel on port 443) or without."""
 
 from __future__ import annotations
 
 import contextlib
+import logging
 import socket
+import ssl
 import threading
-from typing import Set
+from typing import Optional, Set
 
 from nova_swift_handler.sandbox.xapi.server import connection
-from nova_swift_handler.sandbox.xapi.server.stream import Stream
+from nova_swift_handler.sandbox.xapi.server.stream import Stream, TlsStream
+
+LOG = logging.getLogger(__name__)
 
 #: XAPI's limit (xapi_globs.ml); a further client waits until one of these is done.
 _MOST_CONNECTIONS = 800
+_HANDSHAKE_SECONDS = 10.0
+_END_SECONDS = 5.0
 
 
 class Listener:
     """``address`` is what was bound: (IP address, port)."""
 
-    def __init__(self, address: str, port: int, routes: connection.Routes):
+    def __init__(self, address: str, port: int, routes: connection.Routes,
+                 tls: Optional[ssl.SSLContext] = None):
         self._routes = routes
+        self._tls = tls
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         # Lets a restarted host take its port back from old, dying connections only.
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -38,7 +46,7 @@ class Listener:
         self.address = self._socket.getsockname()[:2]
         self._slots = threading.BoundedSemaphore(_MOST_CONNECTIONS)
         self._streams: Set[Stream] = set()
-        self._lock = threading.Lock()
+        self._idle = threading.Condition()
         self._closed = False
 
     def serve_forever(self) -> None:
@@ -53,25 +61,39 @@ class Listener:
                     return
                 raise
             accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            threading.Thread(
-                target=self._serve, args=(Stream(accepted),), daemon=True).start()
+            threading.Thread(target=self._serve, args=(accepted,), daemon=True).start()
 
-    def _serve(self, stream: Stream) -> None:
-        with self._lock:
+    def _serve(self, accepted: socket.socket) -> None:
+        try:
+            stream = self._stream(accepted)
+        except OSError as exc:
+            LOG.info("no TLS with a client: %s", exc)
+            accepted.close()
+            self._slots.release()
+            return
+        with self._idle:
             self._streams.add(stream)
         try:
             connection.serve(stream, self._routes)
         finally:
-            with self._lock:
+            with self._idle:
                 self._streams.discard(stream)
+                self._idle.notify_all()
             self._slots.release()
 
+    def _stream(self, accepted: socket.socket) -> Stream:
+        if self._tls is None:
+            return Stream(accepted)
+        accepted.settimeout(_HANDSHAKE_SECONDS)
+        return TlsStream(self._tls.wrap_socket(accepted, server_side=True))
+
     def close(self) -> None:
-        """Stop accepting and cut every connection."""
+        """Stop accepting, cut every connection, and give their threads a moment to end."""
         self._closed = True
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
-        with self._lock:
+        with self._idle:
             for stream in self._streams:
                 stream.abort()
+            self._idle.wait_for(lambda: not self._streams, _END_SECONDS)

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import ssl
 import struct
 import time
 from typing import Optional, Union
@@ -33,6 +34,9 @@ class HeadTooSlow(Exception):
 
 
 class Stream:
+    #: Whether XAPI's limit on headers holds; what comes through stunnel is free of it.
+    head_is_limited = True
+
     def __init__(self, connection: socket.socket):
         self._socket = connection
         self._buffer = b""
@@ -104,7 +108,7 @@ class Stream:
         """
         deadline, left = time.monotonic() + _DRAIN_SECONDS, _DRAIN_BYTES
         with contextlib.suppress(OSError):
-            self._socket.shutdown(socket.SHUT_WR)
+            self._end_of_data()
             while left > 0 and time.monotonic() < deadline:
                 self._socket.settimeout(_DRAIN_SECONDS)
                 piece = self._socket.recv(_PIECE)
@@ -114,7 +118,27 @@ class Stream:
         with contextlib.suppress(OSError):
             self._socket.close()
 
+    def _end_of_data(self) -> None:
+        self._socket.shutdown(socket.SHUT_WR)
+
     def abort(self) -> None:
         """Wake whoever is blocked on this connection."""
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
+
+
+class TlsStream(Stream):
+    """A connection with TLS, whose end a client can tell from a cut."""
+
+    head_is_limited = False
+
+    def __init__(self, connection: ssl.SSLSocket):
+        super().__init__(connection)
+        self._tls = connection
+
+    def _end_of_data(self) -> None:
+        """Send close_notify; what it says about input that comes nevertheless does not matter."""
+        self._tls.settimeout(_DRAIN_SECONDS)
+        with contextlib.suppress(ssl.SSLError, ValueError):
+            self._socket = self._tls.unwrap()
+        super()._end_of_data()
