@@ -75,15 +75,24 @@ def environment(installed):
     return env
 
 
-@pytest.fixture
-def start_compute(installed, tmp_path):
+@pytest.fixture(scope="session")
+def start_compute(installed, tmp_path_factory):
     """Return a function that runs nova-compute's start-up.
 
     It returns what was built and all that was written to the log; None when nothing was built.
+    Asked for the same again, it returns the same without starting anything.
     """
+    known = {}
 
-    def start(*arguments, image_handler="image_handler = swift_vhd", url="http://127.0.0.1:1",
+    def start(*arguments, **options):
+        key = arguments, tuple(sorted(options.items()))
+        if key not in known:
+            known[key] = run(*arguments, **options)
+        return known[key]
+
+    def run(*arguments, image_handler="image_handler = swift_vhd", url="http://127.0.0.1:1",
               password="pw", swift_vhd="", compute_driver="xenapi.XenAPIDriver", fake=True):
+        tmp_path = tmp_path_factory.mktemp("compute")
         conf = tmp_path / "nova.conf"
         conf.write_text(NOVA_CONF.format(
             compute_driver=compute_driver, state_path=tmp_path, url=url, password=password,

@@ -84,11 +84,10 @@ def test_without_any_name_novas_default_stays(start_compute):
     assert built["handler"] == STOCK["direct_vhd"]
 
 
-@pytest.mark.parametrize("name", sorted(STOCK))
-def test_stock_names_work_where_the_handler_was_enabled_explicitly(start_compute, name):
-    built, log = start_compute("--script", image_handler="image_handler = " + name)
+def test_a_stock_name_works_where_the_handler_was_enabled_explicitly(start_compute):
+    built, log = start_compute("--script", image_handler="image_handler = vdi_remote_stream")
     assert built, log
-    assert built["handler"] == STOCK[name]
+    assert built["handler"] == STOCK["vdi_remote_stream"]
 
 
 def test_os_xenapi_is_repaired_with_a_stock_name_too(start_compute):

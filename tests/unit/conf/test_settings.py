@@ -82,12 +82,12 @@ def test_a_value_out_of_range_is_refused_by_name(conf, option, value):
 
 
 def test_a_staging_directory_that_is_not_there_is_refused(conf):
-    with pytest.raises(ConfigError, match="staging_dir.*/no/such/directory"):
+    with pytest.raises(ConfigError, match=r"staging_dir.*/no/such/directory"):
         settings.transfer(conf(swift_vhd={"staging_dir": "/no/such/directory"}))
 
 
 def test_an_unknown_authentication_type_is_refused(conf):
-    with pytest.raises(ConfigError, match="auth_type.*handshake"):
+    with pytest.raises(ConfigError, match=r"auth_type.*handshake"):
         settings.credentials(conf(swift_vhd={"auth_type": "handshake"}))
 
 
