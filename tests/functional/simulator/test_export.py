@@ -201,6 +201,22 @@ def test_the_disk_is_plugged_into_dom0_meanwhile(
         assert xapi.VDI.get_VBDs(vdi) == []
 
 
+def test_the_base_of_a_delta_is_plugged_as_well(
+    host: SimulatedHost, mover: Mover, disk: str,
+) -> None:
+    base = mover.xapi.VDI.snapshot(mover.xapi.VDI.get_by_uuid(disk))
+    host.control.set_fault("hang", direction="export", after=100)
+    with mover.task() as task:
+        client = Connection(host.url)
+        client.send("GET /export_raw_vdi?vdi=%s&format=vhd&base=%s HTTP/1.1" % (disk, base),
+                    "Cookie: " + mover.cookie(task))
+        assert wait_until(lambda: host.control.state()["dom0_VBD"] == 2)
+        assert failure(mover.xapi.VDI.destroy, base) == ["VDI_IN_USE", base, "destroy"]
+        host.control.clear_faults()
+        client.socket.makefile("rb").read()
+        assert mover.settled(task)["status"] == "success"
+
+
 def test_a_client_that_leaves_fails_the_task_and_the_vbd_lingers(
     host: SimulatedHost, mover: Mover, sr: str, disk: str,
 ) -> None:

@@ -18,6 +18,7 @@ task's failure, and as the text of a second response inside the body.
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Optional
 
 from nova_swift_handler.sandbox.xapi import errors
@@ -93,11 +94,13 @@ class ExportHandler:
         def progress(fraction: float) -> None:
             self._host.tasks.progress(task, fraction)
 
-        with self._host.attachments.in_dom0(vdi, "RO"):
+        with contextlib.ExitStack() as plugged:
+            plugged.enter_context(self._host.attachments.in_dom0(vdi, "RO"))
+            base_uuid = self._plug_base(base, plugged)
             repository = self._host.disks.repository(self._host.db.get("VDI", vdi, "SR"))
             try:
                 if form == "vhd":
-                    repository.export_vhd(uuid, outlet.write, self._base(base), progress)
+                    repository.export_vhd(uuid, outlet.write, base_uuid, progress)
                 else:
                     repository.export_raw(uuid, outlet.write, progress)
             except (Dropped, OSError):
@@ -108,12 +111,12 @@ class ExportHandler:
             if garbage:
                 raise errors.io_error()
 
-    def _base(self, value: Optional[str]) -> Optional[str]:
+    def _plug_base(self, value: Optional[str], plugged: contextlib.ExitStack) -> Optional[str]:
         """The uuid of the disk to export relative to; looked at only now, after the 200."""
         if value is None:
             return None
         base = login.find_vdi(self._host, value)
-        self._host.attachments.check_usable(base, "RO")
+        plugged.enter_context(self._host.attachments.in_dom0(base, "RO"))
         uuid: str = self._host.db.get("VDI", base, "uuid")
         return uuid
 
