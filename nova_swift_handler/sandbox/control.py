@@ -51,13 +51,14 @@ def start_supervisor(layout: Layout, run_id: str) -> None:
 
     :raises SandboxError: it did not come up.
     """
-    for directory in (layout.run, layout.logs):
+    for directory in (layout.run, layout.logs, layout.temporary):
         directory.mkdir(parents=True, exist_ok=True)
     environ = {
         **os.environ,
         process.RUN_VARIABLE: run_id,
         # Nothing here is behind a proxy, whatever the caller's environment says.
         "no_proxy": "*", "NO_PROXY": "*",
+        "TMPDIR": str(layout.temporary),
         "PYTHONUNBUFFERED": "1",
         "PYTHONWARNINGS": "ignore",
     }
@@ -113,7 +114,8 @@ def states(layout: Layout) -> Dict[str, State]:
 
 def _state(layout: Layout, name: str) -> State:
     running = process.load(layout.pid(name))
-    if running is not None and process.alive(running):
+    # The supervisor sees the end of a service within a moment, and then tells its code.
+    if running is not None and (process.alive(running) or supervised(layout)):
         return State(RUNNING, pid=running.pid)
     try:
         return State(DIED, code=int(layout.exit(name).read_text()))

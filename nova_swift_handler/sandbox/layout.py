@@ -46,6 +46,11 @@ class Layout(NamedTuple):
         return self.root / "log"
 
     @property
+    def temporary(self) -> Path:
+        """Where services put temporary files."""
+        return self.root / "tmp"
+
+    @property
     def wanted(self) -> Path:
         """The services that should run, read by the supervisor."""
         return self.run / "wanted.json"

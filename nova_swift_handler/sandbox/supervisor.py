@@ -46,6 +46,7 @@ class Supervisor:
         self._running: Dict[str, subprocess.Popen[bytes]] = {}
         self._services: Dict[str, Service] = {}
         self._ended: Dict[str, Service] = {}
+        self._version = (0, 0)
         self._stopping = False
 
     def stop(self, *_: Any) -> None:
@@ -58,11 +59,22 @@ class Supervisor:
         try:
             while not self._stopping:
                 self._reap()
-                self._follow(read_wanted(self._layout))
+                if self._changed():
+                    self._follow(read_wanted(self._layout))
                 time.sleep(POLL)
         finally:
             self._end(list(self._running))
             self._layout.pid(NAME).unlink()
+
+    def _changed(self) -> bool:
+        try:
+            found = os.stat(self._layout.wanted)
+        except FileNotFoundError:
+            return False
+        # The file is replaced, never rewritten: another one has another inode or time.
+        version = (found.st_ino, found.st_mtime_ns)
+        changed, self._version = version != self._version, version
+        return changed
 
     def _reap(self) -> None:
         for name, child in list(self._running.items()):

@@ -29,8 +29,8 @@ BACKENDS = ["account", "container", "object"]
 DEVICE = "d1"
 # Seconds between two looks for objects whose X-Delete-At has come, and between two rounds in which
 # accounts learn of their containers: without these the expirer's own containers stay unknown.
-EXPIRER_INTERVAL = 5
-UPDATER_INTERVAL = 15
+EXPIRER_INTERVAL = 2
+UPDATER_INTERVAL = 3
 
 # The first is the default.  The second is there so that the option storage_policy can be tried.
 STORAGE_POLICIES = ["standard", "archive"]

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 from pathlib import Path
@@ -29,16 +30,33 @@ import requests
 from keystoneauth1 import session
 from keystoneauth1.identity import v3
 
-from nova_swift_handler.sandbox import control, process, supervisor
+from nova_swift_handler.sandbox import control, plan, process, supervisor
 from nova_swift_handler.sandbox.layout import Layout
 from tests.functional.sandbox.command import mentioning, swift_vhd
 
 
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The directory of a sandbox that has been up, and may be."""
+    made = tmp_path_factory.mktemp("lifecycle") / "cloud"
+    up(made)
+    yield made
+    swift_vhd("down", "--root", made)
+
+
 @pytest.fixture
-def root(tmp_path: Path) -> Iterator[Path]:
-    """The directory of a sandbox that is down again afterwards."""
-    yield tmp_path / "cloud"
-    swift_vhd("down", "--root", tmp_path / "cloud")
+def running(root: Path) -> Path:
+    """The directory of a sandbox that is up."""
+    if not control.supervised(Layout(root)):
+        up(root)
+    return root
+
+
+@pytest.fixture
+def stopped(root: Path) -> Path:
+    """The directory of a sandbox that is down."""
+    swift_vhd("down", "--root", root)
+    return root
 
 
 def up(root: Path) -> Dict[str, Any]:
@@ -69,85 +87,85 @@ def kill(layout: Layout, service: str) -> None:
     assert not process.wait_gone([running], 10)
 
 
-def test_down_leaves_no_process_and_up_brings_the_data_back(root: Path) -> None:
-    env = up(root)
+def test_logs_show_one_service_or_all(running: Path) -> None:
+    one = swift_vhd("logs", "glance", "--root", running).stdout
+    assert "==> glance <==" in one and "==> keystone <==" not in one
+    every = swift_vhd("logs", "--root", running).stdout
+    assert "==> swift-proxy <==" in every and "==> supervisor <==" in every
+    assert "no service 'nonsense'" in swift_vhd("logs", "nonsense", "--root", running).stderr
+
+
+def test_a_second_up_is_refused_and_harms_nothing(running: Path) -> None:
+    before = status(running)
+    done = swift_vhd("up", "--root", running)
+    assert done.returncode != 0
+    assert "is up already" in done.stderr
+    assert status(running) == before
+
+
+def test_a_service_that_dies_is_reported_and_can_be_started_again(running: Path) -> None:
+    kill(Layout(running), "swift-object")
+    control.wait(Layout(running), "keystone",
+                 lambda: status(running)["swift-object"]["State"] == "died", 20)
+    assert status(running)["swift-object"]["Exit code"] == -signal.SIGKILL
+    assert status(running)["swift-proxy"]["State"] == "running"
+
+    assert swift_vhd("stop", "swift-object", "--root", running).returncode == 0
+    assert swift_vhd("start", "swift-object", "--root", running).returncode == 0
+    assert status(running)["swift-object"]["State"] == "running"
+
+
+def test_down_leaves_no_process_and_up_brings_the_data_back(running: Path) -> None:
+    env = json.loads(swift_vhd("env", "--root", running, "-f", "json").stdout)
     url = env["images_account_url"] + "/kept"
     account(env).put(url)
     account(env).put(url + "/object", data=b"still here")
 
-    assert swift_vhd("down", "--root", root).returncode == 0
-    assert mentioning(root) == []
+    assert swift_vhd("down", "--root", running).returncode == 0
+    assert mentioning(running) == []
     with pytest.raises(requests.ConnectionError):
         requests.get(env["keystone_url"], timeout=5)
-    assert swift_vhd("env", "--root", root).returncode != 0
+    assert swift_vhd("env", "--root", running).returncode != 0
 
-    again = up(root)
+    again = up(running)
     assert again["keystone_url"] == env["keystone_url"]
     assert account(again).get(url + "/object").content == b"still here"
 
 
-def test_down_ends_the_services_of_a_supervisor_that_was_killed(root: Path) -> None:
-    up(root)
-    kill(Layout(root), supervisor.NAME)
-    assert mentioning(root) != []
+def test_down_ends_the_services_of_a_supervisor_that_was_killed(running: Path) -> None:
+    kill(Layout(running), supervisor.NAME)
+    assert mentioning(running) != []
 
-    assert swift_vhd("down", "--root", root).returncode == 0
-    assert mentioning(root) == []
-
-
-def test_a_service_that_dies_is_reported_and_can_be_started_again(root: Path) -> None:
-    up(root)
-    kill(Layout(root), "swift-object")
-    control.wait(Layout(root), "keystone",
-                 lambda: status(root)["swift-object"]["State"] == "died", 10)
-    assert status(root)["swift-object"]["Exit code"] == -signal.SIGKILL
-    assert status(root)["swift-proxy"]["State"] == "running"
-
-    assert swift_vhd("stop", "swift-object", "--root", root).returncode == 0
-    assert swift_vhd("start", "swift-object", "--root", root).returncode == 0
-    assert status(root)["swift-object"]["State"] == "running"
+    assert swift_vhd("down", "--root", running).returncode == 0
+    assert mentioning(running) == []
 
 
-def test_a_service_that_does_not_start_is_named_with_the_end_of_its_log(root: Path) -> None:
-    up(root)
-    swift_vhd("down", "--root", root)
-    (root / "swift" / "container.ring.gz").write_bytes(b"no ring")
-
-    done = swift_vhd("up", "--root", root)
-    assert done.returncode != 0
-    assert "swift-" in done.stderr and "container.ring.gz" in done.stderr
-    assert mentioning(root) == []
-
-
-def test_a_port_that_another_program_took_is_named(root: Path) -> None:
-    env = up(root)
-    swift_vhd("down", "--root", root)
-    port = int(env["glance_url"].rsplit(":", 1)[1])
+def test_a_port_that_another_program_took_is_named(stopped: Path) -> None:
+    name, port = next(iter(plan.load(Layout(stopped)).ports.items()))
     with socket.socket() as other:
-        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         other.bind(("127.0.0.1", port))
         other.listen(1)
-        done = swift_vhd("up", "--root", root)
+        done = swift_vhd("up", "--root", stopped)
     assert done.returncode != 0
-    assert f"port {port} of glance" in done.stderr
+    assert f"port {port} of {name}" in done.stderr
+    assert mentioning(stopped) == []
 
 
-def test_a_second_up_is_refused_and_harms_nothing(root: Path) -> None:
-    up(root)
-    before = status(root)
-    done = swift_vhd("up", "--root", root)
+def test_a_service_that_does_not_start_is_named_with_the_end_of_its_log(stopped: Path) -> None:
+    ring = stopped / "swift" / "container.ring.gz"
+    good = ring.read_bytes()
+    ring.write_bytes(b"no ring")
+    try:
+        done = swift_vhd("up", "--root", stopped)
+    finally:
+        ring.write_bytes(good)
     assert done.returncode != 0
-    assert "is up already" in done.stderr
-    assert status(root) == before
-
-
-def test_logs_show_one_service_or_all(root: Path) -> None:
-    up(root)
-    one = swift_vhd("logs", "glance", "--root", root).stdout
-    assert "==> glance <==" in one and "keystone" not in one.splitlines()[0]
-    every = swift_vhd("logs", "--root", root).stdout
-    assert "==> swift-proxy <==" in every and "==> supervisor <==" in every
-    assert "no service 'nonsense'" in swift_vhd("logs", "nonsense", "--root", root).stderr
+    named = re.search("(swift-[a-z-]+) ended with code", done.stderr)
+    assert named is not None
+    last = control.log_tail(Layout(stopped), named.group(1), 1)
+    assert last and last in done.stderr
+    assert mentioning(stopped) == []
 
 
 def test_a_missing_environment_is_named_with_what_to_do(tmp_path: Path) -> None:
