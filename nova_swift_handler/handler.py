@@ -97,7 +97,7 @@ class SwiftVhdHandler:
             LOG.error("Fetching image %s for instance %s failed: %s", image_id,
                       instance["uuid"], error)
             if isinstance(error, exceptions.TransferFailed):
-                _destroy(session, made)
+                _destroy(job, made)
             raise nova_exception.CouldNotFetchImage(
                 "Could not fetch image %s: %s" % (image_id, error)) from error
         LOG.info("Made VDI %s of %d bytes for instance %s of image %s, out of %s",
@@ -143,17 +143,18 @@ def _image_properties(instance: Any) -> Dict[str, str]:
 def _clean_up(job: jobs.SnapshotJob) -> None:
     """Remove what a transfer process that died may have made visible."""
     try:
-        process.run(jobs.CleanUpJob(job.services, job.image_id, job.volume_id))
+        process.run(jobs.CleanUpJob(job.services, job.image_id, job.volume_id, job.vdi_uuid))
     except exceptions.SwiftVhdError as error:
         LOG.error("What a killed transfer left of image %s in Swift could not be removed: %s",
                   job.image_id, error)
 
 
-def _destroy(session: Any, vdi_uuids: List[str]) -> None:
+def _destroy(job: jobs.BootJob, vdi_uuids: List[str]) -> None:
     """Destroy VDIs that a transfer process that died had made."""
-    for uuid in vdi_uuids:
-        try:
-            ref = session.call_xenapi("VDI.get_by_uuid", uuid)
-        except session.XenAPI.Failure:
-            continue  # the process did it itself
-        vm_utils.safe_destroy_vdis(session, [ref])
+    if not vdi_uuids:
+        return
+    try:
+        process.run(jobs.DestroyJob(job.services, tuple(vdi_uuids)))
+    except exceptions.SwiftVhdError as error:
+        LOG.error("VDIs %s, which a killed transfer left half written, could not be destroyed; "
+                  "destroy them by hand: %s", ", ".join(vdi_uuids), error)

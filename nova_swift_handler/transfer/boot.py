@@ -56,7 +56,7 @@ def run(job: BootJob, report: Report) -> Dict[str, Any]:
                 restore(account, point, target, services.transfer.download_threads)
             source = "swift"
         else:
-            with target, contextlib.closing(images.open_data(image.id)) as data:
+            with target, contextlib.closing(images.open_data(image.id)) as data, _advised():
                 foreign.load(data, target, services.transfer)
             source = "glance"
         return {"vdi_uuid": target.uuid, "source": source, "virtual_size": target.virtual_size}
@@ -70,6 +70,16 @@ def _own_point(account: Account, job: BootJob, image: Image) -> Optional[Point]:
                     point.project_id, point.image_created_at)
         return None
     return point
+
+
+@contextlib.contextmanager
+def _advised() -> Iterator[None]:
+    """Say in errors about an image's VHDs what to do about them."""
+    try:
+        yield
+    except exceptions.VhdError as error:
+        raise type(error)("%s; store the image again, from a disk that `vhd-util check` accepts"
+                          % error) from error
 
 
 class Target:

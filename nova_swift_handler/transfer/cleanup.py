@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Take back what a transfer process that was killed may have left of a point."""
+"""Take back what a transfer process that was killed may have left."""
 
 from __future__ import annotations
 
@@ -19,8 +19,11 @@ from typing import Any, Dict
 
 from nova_swift_handler import exceptions
 from nova_swift_handler.catalog import names
-from nova_swift_handler.transfer.jobs import CleanUpJob
+from nova_swift_handler.transfer.jobs import CleanUpJob, DestroyJob
 from nova_swift_handler.transfer.report import Report
+from nova_swift_handler.xapi import disk as disks
+from nova_swift_handler.xapi import errors
+from nova_swift_handler.xapi.session import Session
 
 
 def run(job: CleanUpJob, report: Report) -> Dict[str, Any]:
@@ -39,4 +42,40 @@ def run(job: CleanUpJob, report: Report) -> Dict[str, Any]:
         for row in list(account.listing(container, names.of_point(job.image_id, ""))):
             account.delete(container, row["name"])
             removed += 1
+    if job.vdi_uuid is not None and job.services.xapi is not None:
+        with Session(job.services.xapi) as session:
+            _forget_tasks(session, "exporting VDI %s" % job.vdi_uuid)
     return {"removed": removed}
+
+
+def destroy(job: DestroyJob, report: Report) -> Dict[str, Any]:
+    """Do *job*.
+
+    :raises XapiError: the last VDI that could not be destroyed.
+    """
+    failure = None
+    assert job.services.xapi is not None
+    with Session(job.services.xapi) as session:
+        for uuid in job.vdi_uuids:
+            try:
+                disks.destroy_vdi(session, uuid)
+                _forget_tasks(session, "importing into VDI %s" % uuid)
+            except exceptions.XapiError as error:
+                failure = error
+    if failure is not None:
+        raise failure
+    return {"destroyed": len(job.vdi_uuids)}
+
+
+def _forget_tasks(session: Session, doing: str) -> None:
+    """Remove XAPI's tasks for a transfer whose end nobody waited for.
+
+    :param doing: what their labels end with, see ``xapi.task.Task``.
+    """
+    label = "%s: %s" % (session.settings.originator, doing)
+    for task in session.call("task.get_by_name_label", label):
+        try:
+            session.call("task.destroy", task)
+        except exceptions.XapiError as error:
+            if error.code not in errors.ABSENT:
+                raise

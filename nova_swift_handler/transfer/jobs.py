@@ -15,7 +15,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Dict, Optional, Union
+from typing import Dict, Optional, Tuple, Union
 
 from keystoneauth1.session import Session
 
@@ -104,11 +104,23 @@ class BootJob:
 
 @dataclasses.dataclass(frozen=True)
 class CleanUpJob:
-    """Remove what a killed transfer process may have left of an image's point."""
+    """Remove what a killed transfer process may have left of an image's point.
+
+    :ivar vdi_uuid: what it was exporting.
+    """
 
     services: Services
     image_id: str
     volume_id: str
+    vdi_uuid: Optional[str] = None
 
 
-Job = Union[SnapshotJob, BootJob, CleanUpJob]
+@dataclasses.dataclass(frozen=True)
+class DestroyJob:
+    """Destroy the VDIs that a killed transfer process was writing."""
+
+    services: Services
+    vdi_uuids: Tuple[str, ...]
+
+
+Job = Union[SnapshotJob, BootJob, CleanUpJob, DestroyJob]

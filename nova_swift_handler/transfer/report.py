@@ -34,10 +34,12 @@ class Report:
     def __init__(self, send: Callable[[Event], None]) -> None:
         self._send = send
         self._stop = threading.Event()
+        self._reason = ""
         self._sent_at = 0.0
 
-    def stop(self) -> None:
+    def stop(self, reason: str) -> None:
         """Make the transfer end at its next step; may be called from any thread."""
+        self._reason = self._reason or reason
         self._stop.set()
 
     def stopped(self) -> bool:
@@ -50,8 +52,7 @@ class Report:
         :raises TransferFailed: the transfer is to stop.
         """
         if self._stop.is_set():
-            raise exceptions.TransferFailed(
-                "the transfer was given up because nova-compute stopped or no longer waits for it")
+            raise exceptions.TransferFailed("the transfer was given up: " + self._reason)
         now = time.monotonic()
         if now - self._sent_at >= _INTERVAL:
             self._sent_at = now

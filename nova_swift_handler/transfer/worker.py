@@ -39,6 +39,7 @@ _RUNNERS: Dict[type, Callable[[Any, Report], Dict[str, Any]]] = {
     jobs.SnapshotJob: snapshot.run,
     jobs.BootJob: boot.run,
     jobs.CleanUpJob: cleanup.run,
+    jobs.DestroyJob: cleanup.destroy,
 }
 
 _GRACE = 600
@@ -84,7 +85,7 @@ class _Channel:
         """Stop the job when the other end closes."""
         while self._file.read(1):
             pass
-        report.stop()
+        report.stop("nova-compute stopped or no longer waits for it")
         # A thread stuck in a system call must not keep a cleaned-up process alive for ever.
         threading.Timer(_GRACE, os._exit, (1,)).start()
 
@@ -97,6 +98,14 @@ def _set_up_logging(channel: _Channel, level: int) -> None:
     # These log requests with their headers, tokens included, at DEBUG.
     for name in ("swiftclient", "keystoneauth", "urllib3", "glanceclient"):
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def _limit(job: Any, report: Report) -> None:
+    seconds = job.services.transfer.timeout
+    if seconds and isinstance(job, (jobs.SnapshotJob, jobs.BootJob)):
+        threading.Timer(seconds, report.stop, [
+            "it is not done after %g s, which is transfer_timeout in [swift_vhd]" % seconds
+        ]).start()
 
 
 def _failure(error: BaseException) -> Dict[str, Any]:
@@ -117,9 +126,11 @@ def main() -> int:
     level, job = channel.receive()
     _set_up_logging(channel, level)
     report = Report(channel.send)
-    signal.signal(signal.SIGTERM, lambda _number, _frame: report.stop())
+    signal.signal(signal.SIGTERM, lambda _number, _frame: report.stop(
+        "its process was told to end"))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=channel.watch, args=(report,), daemon=True).start()
+    _limit(job, report)
     try:
         event = {"event": "result", "value": _RUNNERS[type(job)](job, report)}
     except Exception as error:  # noqa: BLE001  (told to the parent, whatever it is)
