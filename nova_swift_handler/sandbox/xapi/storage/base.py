@@ -113,7 +113,7 @@ class Disk(abc.ABC):
 
     @abc.abstractmethod
     def flush(self) -> None:
-        """Make earlier writes durable."""
+        """Let earlier writes survive the process (not a power cut)."""
 
     @abc.abstractmethod
     def close(self) -> None:

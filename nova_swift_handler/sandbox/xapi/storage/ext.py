@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from typing import Optional, Tuple
 
-from nova_swift_handler.sandbox.xapi.storage import sizes, vhdfile
+from nova_swift_handler.sandbox.xapi.storage import layout, sizes
 from nova_swift_handler.sandbox.xapi.storage.base import BLOCK
 from nova_swift_handler.sandbox.xapi.storage.repository import Entry
 from nova_swift_handler.sandbox.xapi.storage.vhdsr import VhdRepository
@@ -36,7 +36,7 @@ class ExtSR(VhdRepository):
         return "/run/sr-mount/%s/%s" % (self.uuid, entry.name)
 
     def create_length(self, virtual_size: int, raw: bool) -> int:
-        return virtual_size if raw else vhdfile.empty_length(virtual_size, differencing=False)
+        return virtual_size if raw else layout.empty_length(virtual_size, differencing=False)
 
     def check_create(self, length: int) -> None:
         """A file system only finds out when it writes."""

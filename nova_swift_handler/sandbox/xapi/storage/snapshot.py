@@ -25,8 +25,9 @@ from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional
 
 from nova_swift_handler.sandbox.xapi.storage import errors, sizes
 from nova_swift_handler.sandbox.xapi.storage.base import StorageError
+from nova_swift_handler.sandbox.xapi.storage.layout import Parent
 from nova_swift_handler.sandbox.xapi.storage.repository import Entry
-from nova_swift_handler.sandbox.xapi.storage.vhdfile import Parent, VhdFile
+from nova_swift_handler.sandbox.xapi.storage.vhdfile import VhdFile
 
 if TYPE_CHECKING:
     from nova_swift_handler.sandbox.xapi.storage.vhdsr import VhdRepository

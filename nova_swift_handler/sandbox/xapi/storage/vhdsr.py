@@ -14,7 +14,6 @@
 
 from __future__ import annotations
 
-import abc
 import contextlib
 import logging
 import os
@@ -27,29 +26,21 @@ from nova_swift_handler.sandbox.xapi.storage import (
     export,
     files,
     gc,
+    layout,
     sizes,
     snapshot,
-    vhdfile,
 )
-from nova_swift_handler.sandbox.xapi.storage.base import Disk, GcAction, Node, StorageError
-from nova_swift_handler.sandbox.xapi.storage.repository import (
-    TEMPORARY,
-    DirectoryRepository,
-    Entry,
-)
+from nova_swift_handler.sandbox.xapi.storage.base import BLOCK, Disk, GcAction, Node, StorageError
+from nova_swift_handler.sandbox.xapi.storage.driver import VhdDriver
+from nova_swift_handler.sandbox.xapi.storage.repository import TEMPORARY, Entry
 from nova_swift_handler.sandbox.xapi.storage.vhdfile import VhdFile
 
 LOG = logging.getLogger(__name__)
 _FILES_KEPT_OPEN = 200
 
 
-class VhdRepository(DirectoryRepository):
+class VhdRepository(VhdDriver):
     """An SR of VHD files; drivers say how files are named, sized and paid for."""
-
-    #: files have the size of their volume and never grow by themselves
-    fixed = False
-    vhd_name = ("", ".vhd")
-    raw_name = ("", ".raw")
 
     def __init__(self, uuid: str, root: str, size: int) -> None:
         self._images: Dict[str, VhdFile] = {}
@@ -58,60 +49,6 @@ class VhdRepository(DirectoryRepository):
         self.marks: Dict[str, Dict[str, str]] = {}
         self.collector = gc.Collector(self)
         super().__init__(uuid, root, size)
-
-    # -- hooks of the drivers -----------------------------------------------------------------
-
-    @abc.abstractmethod
-    def dom0_path(self, entry: Entry) -> str:
-        """Return the path of a node's file as dom0 of a real host has it."""
-
-    @abc.abstractmethod
-    def create_length(self, virtual_size: int, raw: bool) -> int:
-        """Return the space an empty disk takes at creation."""
-
-    @abc.abstractmethod
-    def check_create(self, length: int) -> None:
-        """Refuse to create a disk for which there is no space."""
-
-    @abc.abstractmethod
-    def snapshot_lengths(
-        self, leaf: Entry, clone: Optional[bool], attached: bool
-    ) -> Tuple[Optional[int], Optional[int]]:
-        """Return volume sizes for the new leaf and the new disk; None for files.
-
-        ``clone`` None means an internal snapshot, without new disk.  Raises 44 when the SR lacks
-        the space.
-        """
-
-    def shrink(self, leaf: Entry) -> None:
-        """``leaf`` is about to become a base copy (LVM deflates it); the structure is owned."""
-
-    def grow_again(self, leaf: Entry) -> None:
-        """``leaf`` stays a leaf after all; the structure is owned."""
-
-    @abc.abstractmethod
-    def coalesce_cost(self, child: Entry, parent: Entry) -> int:
-        """Extra space for merging ``child`` into ``parent`` (_calcExtraSpaceForCoalescing)."""
-
-    @abc.abstractmethod
-    def leaf_coalesce_cost(self, leaf: Entry, parent: Entry) -> int:
-        """Extra space for merging a leaf at once (_calcExtraSpaceForLeafCoalescing)."""
-
-    @abc.abstractmethod
-    def snapshot_coalesce_cost(self, leaf: Entry, parent: Entry) -> int:
-        """Extra space for merging a leaf by an internal snapshot."""
-
-    def before_coalesce(self, child: Entry, parent: Entry) -> None:
-        """Make room in ``parent`` (LVM inflates); the structure is owned."""
-
-    def after_coalesce(self, parent: Entry) -> None:
-        """``parent`` has its new blocks (LVM deflates); the structure is owned."""
-
-    def before_leaf_coalesce(self, leaf: Entry, parent: Entry) -> None:
-        """Make room for a merge at once; the structure is owned."""
-
-    def after_leaf_coalesce(self, leaf: Entry, attached: bool) -> None:
-        """The merged file is the leaf now (LVM inflates); the structure is owned."""
 
     # -- files --------------------------------------------------------------------------------
 
@@ -194,7 +131,7 @@ class VhdRepository(DirectoryRepository):
 
     def _probe(self, entry: Entry) -> None:
         try:
-            info = vhdfile.probe(self.path(entry.name))
+            info = layout.probe(self.path(entry.name))
         except ValueError as exc:
             LOG.warning("SR %s: %s is no VHD: %s", self.uuid, entry.name, exc)
             self.drop_image(entry.uuid)
@@ -232,17 +169,17 @@ class VhdRepository(DirectoryRepository):
 
     def make_vhd(
         self, name: str, size: int, volume: Optional[int],
-        parent: Optional[vhdfile.Parent] = None,
+        parent: Optional[layout.Parent] = None,
     ) -> None:
         """Make an empty VHD file under its final name and pay for it."""
         length = volume
         if length is None:
-            length = vhdfile.empty_length(size, parent is not None)
+            length = layout.empty_length(size, parent is not None)
         self.reserve(length)
-        entries = sizes.LVM_METADATA_FOR // vhdfile.BLOCK if self.fixed else 0
+        entries = sizes.LVM_METADATA_FOR // BLOCK if self.fixed else 0
         path = self.path(name)
         try:
-            vhdfile.create(path + TEMPORARY, size, entries, parent, volume)
+            layout.create(path + TEMPORARY, size, entries, parent, volume)
             os.replace(path + TEMPORARY, path)
         except (OSError, StorageError) as exc:
             self.reserve(-length)

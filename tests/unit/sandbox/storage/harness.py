@@ -147,4 +147,5 @@ def vhd(
         body += padded + data
         at += (len(padded) + len(data)) // 512
     end = footer(size, kind)
-    return end + header(entries, block_size) + struct.pack(">%dI" % len(table), *table) + body + end
+    packed = struct.pack(">%dI" % len(table), *table)
+    return end + header(entries, block_size) + packed + body + end

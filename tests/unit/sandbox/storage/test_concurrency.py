@@ -41,7 +41,7 @@ class Crowd:
                 self.stop.set()
         self._threads.append(threading.Thread(target=run))
 
-    def __enter__(self) -> "Crowd":
+    def __enter__(self) -> Crowd:
         for thread in self._threads:
             thread.start()
         return self

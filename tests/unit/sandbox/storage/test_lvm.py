@@ -28,7 +28,7 @@ DISK = 64 * MIB
 FULL = 72 * MIB  # 67108864 + 4329472 + 32 * 4096, rounded up to 4 MiB
 
 
-def _no_space(failure: "pytest.ExceptionInfo[StorageError]") -> bool:
+def _no_space(failure: pytest.ExceptionInfo[StorageError]) -> bool:
     return (failure.value.code == "SR_BACKEND_FAILURE_44"
             and failure.value.params == ["", "There is insufficient space", ""])
 

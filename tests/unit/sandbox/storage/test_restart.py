@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 from typing import Any, Callable
 
 import pytest
@@ -27,7 +28,7 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 
 
 def killed_at(number: int, work: Callable[[], object]) -> bool:
-    """Run ``work`` in a child killed before its ``number``-th change on disk; False if it ended."""
+    """Run ``work`` in a child killed before its ``number``-th change; False if it ended."""
     child = os.fork()
     if child:
         return os.waitpid(child, 0)[1] != 0
@@ -51,23 +52,37 @@ def killed_at(number: int, work: Callable[[], object]) -> bool:
         os._exit(0)
 
 
-def _every_point(bench: Bench, work: Callable[[], object]) -> int:
-    """Kill ``work`` at each of its changes in turn; the disks must read right after each."""
-    number = 1
-    while True:
+def _every_point(bench: Bench, work: Callable[[], object], check: Callable[[], object]) -> None:
+    """Kill ``work`` before each of its changes, always from the same start; ``check`` after."""
+    bench.sr.close()
+    start = bench.root + ".start"
+    shutil.copytree(bench.root, start)
+    number, killed = 0, True
+    while killed:
+        number += 1
+        shutil.rmtree(bench.root)
+        shutil.copytree(start, bench.root)
+        bench.reopen()
         killed = killed_at(number, work)
         bench.reopen()
-        bench.check()
-        known = {uuid for uuid, node in bench.sr.scan().items() if not node.hidden}
-        assert set(bench.disks) <= known
-        if not killed:
-            return number
-        number += 1
-        assert number < 400
+        check()
+    assert number > 3
+
+
+def _check_disks(bench: Bench) -> None:
+    """All disks read right, none was added, and the SR can go on."""
+    bench.check()
+    visible = {uuid for uuid, node in bench.sr.scan().items() if not node.hidden}
+    assert set(bench.disks) <= visible
+    known = dict(bench.disks)
+    bench.snapshot(min(known))
+    bench.collect()
+    bench.check()
+    bench.disks = known
 
 
 def test_state_survives_a_restart(bench: Bench) -> None:
-    uuid = bench.create(8 * MIB, **{"some": "config"})
+    uuid = bench.create(8 * MIB, some="config")
     bench.fill(uuid, 0, 3)
     new = bench.snapshot(uuid)
     bench.write(uuid, 77, b"more")
@@ -83,9 +98,9 @@ def test_killed_while_snapshotting(bench: Bench) -> None:
     bench.fill(uuid, 0, 1)
     bench.snapshot(uuid)
     bench.write(uuid, 5, b"leaf")
-    points = _every_point(
-        bench, lambda: bench.sr.snapshot(uuid, new_uuid(), new_uuid(), clone=False))
-    assert points > 8
+    _every_point(
+        bench, lambda: bench.sr.snapshot(uuid, new_uuid(), new_uuid(), clone=False),
+        lambda: _check_disks(bench))
 
 
 def test_killed_while_collecting(bench: Bench) -> None:
@@ -95,8 +110,7 @@ def test_killed_while_collecting(bench: Bench) -> None:
         bench.write(uuid, 3 * BLOCK + 512 * block, b"part")
         bench.destroy(bench.snapshot(uuid))
     bench.write(uuid, 7, b"leaf")
-    points = _every_point(bench, bench.collect)
-    assert points > 8
+    _every_point(bench, bench.collect, lambda: _check_disks(bench))
 
 
 def test_killed_while_writing(bench: Bench) -> None:
@@ -104,30 +118,27 @@ def test_killed_while_writing(bench: Bench) -> None:
     uuid = bench.create(8 * MIB)
     bench.fill(uuid, 0)
     data = noise(random.Random(1), BLOCK + 1024)
-    number = 1
-    while True:
-        def work() -> None:
-            with bench.sr.open(uuid, writable=True) as disk:
-                disk.pwrite(BLOCK - 512, data)
-        killed = killed_at(number, work)
-        bench.reopen()
+
+    def work() -> None:
+        with bench.sr.open(uuid, writable=True) as disk:
+            disk.pwrite(BLOCK - 512, data)
+
+    def check() -> None:
         found = bench.read(uuid)
         assert found[:BLOCK - 512] == bench.disks[uuid][:BLOCK - 512]
         assert found[2 * BLOCK + 512:] == bytes(2 * BLOCK - 512)
-        if not killed:
-            break
-        number += 1
-    assert found[BLOCK - 512:2 * BLOCK + 512] == data
+
+    _every_point(bench, work, check)
+    assert bench.read(uuid)[BLOCK - 512:2 * BLOCK + 512] == data
 
 
 def test_killed_while_growing(bench: Bench) -> None:
     uuid = bench.create(8 * MIB)
     bench.fill(uuid, 2, 0)
     expected = bytes(bench.disks[uuid])
-    number = 1
-    while killed_at(number, lambda: bench.sr.resize(uuid, 4096 * MIB)):
-        bench.reopen()
+
+    def check() -> None:
         with bench.sr.open(uuid, writable=False) as disk:
             assert disk.pread(0, 8 * MIB) == expected
-        number += 1
-    assert number > 2
+
+    _every_point(bench, lambda: bench.sr.resize(uuid, 4096 * MIB), check)

@@ -28,7 +28,7 @@ def _file(bench: Bench, uuid: str) -> bytes:
         return source.read()
 
 
-def _entries(data: bytes, count: int) -> "tuple[int, ...]":
+def _entries(data: bytes, count: int) -> tuple[int, ...]:
     return struct.unpack_from(">%dI" % count, data, 1536)
 
 
