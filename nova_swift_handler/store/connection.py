@@ -33,6 +33,9 @@ T = TypeVar("T")
 _PASSING = frozenset((408, 429, 498, 500, 502, 503, 504, 507))
 """Statuses that may be gone the next time; 498 is Swift's rate limit."""
 
+_NO_ENDPOINT = ("Keystone's catalogue has no object-store endpoint for this account; check "
+                "region_name and valid_interfaces in [swift_vhd]")
+
 _BROKEN = (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError)
 
 
@@ -68,9 +71,7 @@ class Connection:
                     lambda: self._filter.get("endpoint_override")
                     or self._session.get_endpoint(**self._filter))
                 if not found:
-                    raise exceptions.StoreError(
-                        "Keystone's catalogue has no object-store endpoint for this account; "
-                        "check region_name and valid_interfaces in [swift_vhd]")
+                    raise exceptions.StoreError(_NO_ENDPOINT)
                 url = self._url = str(found)
             return url
 
@@ -131,6 +132,8 @@ class Connection:
             raise exceptions.StoreAuthFailed(
                 "Keystone refused the service account (%s); check username, password and "
                 "project in [swift_vhd]" % error) from error
+        except ks_exceptions.CatalogException as error:
+            raise exceptions.StoreError("%s (%s)" % (_NO_ENDPOINT, error)) from error
         except ks_exceptions.ClientException as error:
             raise exceptions.StoreUnreachable(
                 "Keystone gave no token for the service account (%s); check auth_url in "

@@ -41,12 +41,14 @@ class ObjectStream:
         self._name = name
         self._position = 0
         self._cuts = 0
+        self._etag = ""
         self.length, self._body = self._open()
 
     def read(self, size: int = _PIECE) -> bytes:
         """Return up to *size* bytes, none at the end.
 
         :raises StoreUnreachable: the connection broke, and again each time it was made anew.
+        :raises StoreCorrupt: when it was made anew, the object was another one.
         """
         while self._position < self.length:
             try:
@@ -80,4 +82,9 @@ class ObjectStream:
         answer, body = self._conn.repeat(self._what, lambda **auth: swift.get_object(
             container=self._container, name=self._name, headers=headers,
             resp_chunk_size=_PIECE, **auth))
+        if self._etag and answer["etag"] != self._etag:
+            body.close()
+            raise exceptions.StoreCorrupt(
+                "%s was cut, and before it went on the object was replaced" % self._what)
+        self._etag = answer["etag"]
         return self._position + int(answer["content-length"]), body
