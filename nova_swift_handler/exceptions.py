@@ -112,6 +112,10 @@ class GlanceUnreachable(GlanceError):
     """Glance did not answer."""
 
 
+class GlanceBroken(GlanceError):
+    """Glance failed inside (HTTP 500), often for a moment only."""
+
+
 class ImageUnavailable(GlanceError):
     """Glance does not give this image to this user, or it does not exist."""
 
@@ -126,6 +130,10 @@ class ImageUnsupported(SwiftVhdError):
 
 class RegistrationFailed(GlanceError):
     """An image could not be made active."""
+
+
+class ActivationPending(RegistrationFailed):
+    """Glance neither activated an image in time nor gave up: it may still do so."""
 
 
 # -- transfer ---------------------------------------------------------------------------------

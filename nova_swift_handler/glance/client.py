@@ -29,6 +29,7 @@ from nova_swift_handler.glance.settings import GlanceSettings, UserToken
 
 LOG = logging.getLogger(__name__)
 
+_BROKEN = 3  # attempts at what Glance answers with 500: a lost lock of its database, perhaps
 _SERVICE_ROLE = "service"  # default of [keystone_authtoken] service_token_roles
 
 
@@ -75,6 +76,7 @@ class Client:
             be made twice.
         :param kwargs: for ``requests``: json, data, headers, stream.
         :raises GlanceUnreachable: no endpoint answered, or only with 502, 503 or 504.
+        :raises GlanceBroken: Glance answered 500.
         :raises ImageUnavailable: Glance does not know the image or does not give it to the user.
         :raises GlanceError: any other answer.
         """
@@ -84,7 +86,7 @@ class Client:
         if not again:
             return once()
         return tenacity.Retrying(
-            retry=tenacity.retry_if_exception_type(exceptions.GlanceUnreachable),
+            retry=_worth_it,
             stop=tenacity.stop_after_delay(self.settings.retry_time),
             wait=tenacity.wait_random_exponential(multiplier=0.25, max=5),
             before_sleep=_say_so, reraise=True)(once)
@@ -188,6 +190,15 @@ def _root(address: str) -> str:
         if address.endswith(version):
             return address[:-len(version)]
     return address
+
+
+def _worth_it(retry_state: tenacity.RetryCallState) -> bool:
+    """Whether to try again: while Glance is unreachable, and a few times if it breaks inside."""
+    outcome = retry_state.outcome
+    error = outcome.exception() if outcome and outcome.failed else None
+    return (isinstance(error, exceptions.GlanceUnreachable)
+            or (isinstance(error, exceptions.GlanceBroken)
+                and retry_state.attempt_number < _BROKEN))
 
 
 def _say_so(retry_state: tenacity.RetryCallState) -> None:

@@ -76,6 +76,9 @@ def from_response(response: Any, doing: str, key: Optional[str] = None,
     if status in UNREACHABLE:
         kind = exceptions.GlanceUnreachable
         advice = " Is glance-api up, and the Keystone it asks?"
+    elif status == 500:
+        kind = exceptions.GlanceBroken
+        advice = " See glance-api's log."
     elif status == 401:
         kind = exceptions.ImageUnavailable if as_user else exceptions.GlanceError
         advice = (" The user's token is not valid or expired; an expired one is accepted only "

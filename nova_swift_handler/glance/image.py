@@ -24,6 +24,7 @@ _OWN = frozenset((
     "stores", "locations", "direct_url",
 ))
 _INTERNAL = "os_glance_"  # what Glance notes for itself, e.g. which task holds the image
+_LOCK = "os_glance_import_task"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,6 +40,7 @@ class Image:
     :ivar properties: the custom properties, all text, without those Glance keeps for itself.
     :ivar shows_locations: Glance lists locations to whoever sees the image; a location with a key
         in it would be given away.
+    :ivar import_task: Glance's task that holds the image while it works on it in the background.
     """
 
     id: str
@@ -57,6 +59,7 @@ class Image:
     min_disk: int
     properties: Dict[str, str]
     shows_locations: bool = False
+    import_task: Optional[str] = None
 
     @classmethod
     def from_api(cls, body: Mapping[str, Any]) -> Image:
@@ -80,6 +83,7 @@ class Image:
                         if name not in _OWN and not name.startswith(_INTERNAL)
                         and value is not None},
             shows_locations="locations" in body or "direct_url" in body,
+            import_task=body.get(_LOCK),
         )
 
     def changes(self, wanted: Mapping[str, Any]) -> List[Dict[str, Any]]:

@@ -68,11 +68,8 @@ LOG = logging.getLogger(__name__)
 
 API_VERSION = (2, 17)
 _TASK = "location_import"
+_SECOND_TRY = 1.0
 _HASH_RATE = 20 * 1024 ** 2  # bytes/s that a Glance which hashes first is given at least
-
-
-class ActivationPending(exceptions.RegistrationFailed):
-    """Glance took the location and neither failed nor finished in time: it may still finish."""
 
 
 def missing(settings: GlanceSettings) -> str:
@@ -142,8 +139,20 @@ def register(client: Client, records: Records, image_id: str, published: Publish
     location = url(client.settings, published.container, published.object_name)
     records.patch_queued(image_id, {"disk_format": published.disk_format,
                                     "container_format": "bare"}, doing)
-    request = _add(client, image_id, location, published, doing)
-    _wait(client, records, image_id, published, request, doing)
+    for last in (False, True):
+        request = _add(client, image_id, location, published, doing)
+        if _activated(client, records, image_id, published, request, doing):
+            return
+        finding = diagnosis.look(client.settings, published)
+        if last or not finding.all_well:
+            break
+        # Nothing to be seen from here: a lost lock of its database, a restart.  Once more.
+        LOG.warning("%s: Glance failed for no visible reason (Glance request %s); trying once "
+                    "more.", doing, request)
+        time.sleep(_SECOND_TRY)
+    raise exceptions.RegistrationFailed(
+        f"{doing}: Glance took the location but could not use it"
+        f"{f' (Glance request {request})' if request else ''}. {finding.text}")
 
 
 def _add(client: Client, image_id: str, location: str, published: Published, doing: str) -> str:
@@ -175,10 +184,10 @@ def _add(client: Client, image_id: str, location: str, published: Published, doi
         f"{doing}: Glance answered {errors.said(response, client.settings.store_key)}. {advice}")
 
 
-def _wait(client: Client, records: Records, image_id: str, published: Published, request: str,
-          doing: str) -> None:
-    settings = client.settings
-    limit = settings.activation_timeout
+def _activated(client: Client, records: Records, image_id: str, published: Published,
+               request: str, doing: str) -> bool:
+    """Wait until the image is active; return False if Glance has failed and it is queued again."""
+    limit = client.settings.activation_timeout
     if published.os_hash:
         limit += published.size / _HASH_RATE
     deadline = time.monotonic() + limit
@@ -187,22 +196,22 @@ def _wait(client: Client, records: Records, image_id: str, published: Published,
         image = records.get(image_id, doing)
         if image.status == "active":
             _check(image, published, doing)
-            return
+            return True
         if image.status not in ("queued", "importing", "saving"):
             raise exceptions.RegistrationFailed(
                 f"{doing}: the image became '{image.status}'. See glance-api's log.")
-        if image.status == "queued" and _failed(client, image_id, request):
+        # Glance's task holds the image from before the 202 until it has ended.  Its outcome is
+        # not asked for before: reading tasks makes Glance write to its database.
+        if (image.status == "queued" and image.import_task is None
+                and _failed(client, image_id, request)):
             # It may have become active, or deleted, between the two questions.
-            if records.get(image_id, doing).status != "queued":
-                continue
-            raise exceptions.RegistrationFailed(
-                f"{doing}: Glance took the location but could not use it"
-                f"{f' (Glance request {request})' if request else ''}. "
-                f"{diagnosis.why(settings, published)}")
+            if records.get(image_id, doing).status == "queued":
+                return False
+            continue
         if time.monotonic() > deadline:
-            raise ActivationPending(
+            raise exceptions.ActivationPending(
                 f"{doing}: still '{image.status}' after {limit:.0f} seconds. "
-                f"{diagnosis.why(settings, published)}")
+                f"{diagnosis.look(client.settings, published).text}")
         time.sleep(pause)
         pause = min(pause * 1.5, 2.0)
 

@@ -60,7 +60,7 @@ def register(client: Client, records: Records, image_id: str, published: Publish
     if how == LOCATION:
         try:
             location.register(client, records, image_id, published)
-        except location.ActivationPending:
+        except exceptions.ActivationPending:
             raise  # Glance may still make it active: an upload would collide with that
         except exceptions.RegistrationFailed as exc:
             if (client.settings.registration != AUTO

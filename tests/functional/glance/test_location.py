@@ -190,16 +190,13 @@ def test_an_image_deleted_before_its_registration_is_unavailable(
 def test_a_glance_that_shows_locations_is_not_given_any(
         site: Site, snapshot: Snapshot, tmp_path: Path) -> None:
     site.images().register(*_ready(site, snapshot))  # an active image betrays direct URLs
-    for option in ("show_multiple_locations", "show_image_direct_url"):
-        directory = tmp_path / option
-        directory.mkdir()
-        image_id, published = _ready(site, snapshot)
-        with Side(Path(site.env["root"]), directory, "glance",
-                  {"DEFAULT": {option: "true"}}) as glance:
-            with pytest.raises(exceptions.RegistrationFailed, match=option):
-                site.images(endpoints=(glance.url,), registration="location").register(
-                    image_id, published)
-            assert site.images(endpoints=(glance.url,)).register(image_id, published) == "upload"
+    image_id, published = _ready(site, snapshot)
+    with Side(Path(site.env["root"]), tmp_path, "glance",
+              {"DEFAULT": {"show_image_direct_url": "true"}}) as glance:
+        with pytest.raises(exceptions.RegistrationFailed, match="show_image_direct_url"):
+            site.images(endpoints=(glance.url,), registration="location").register(
+                image_id, published)
+        assert site.images(endpoints=(glance.url,)).register(image_id, published) == "upload"
 
 
 def test_a_glance_that_hashes_checks_the_hash_it_is_given(

@@ -54,6 +54,13 @@ def test_an_overloaded_glance_is_asked_again(glance: Server) -> None:
     assert server.service(glance, retry_time=30.0).get(IMAGE_ID).id == IMAGE_ID
 
 
+def test_a_glance_that_breaks_inside_is_asked_three_times(glance: Server) -> None:
+    glance.says("GET", PATH, Answer(500))
+    with pytest.raises(exceptions.GlanceBroken):
+        server.service(glance, retry_time=30.0).get(IMAGE_ID)
+    assert len(glance.requests) == 3
+
+
 def test_glance_is_unreachable_when_no_endpoint_answers() -> None:
     dead = f"http://127.0.0.1:{free_port()}"
     with pytest.raises(exceptions.GlanceUnreachable, match=dead):

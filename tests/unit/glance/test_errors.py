@@ -37,7 +37,8 @@ def test_the_key_is_cut_out_however_it_is_written(form) -> None:
 @pytest.mark.parametrize("status, kind", [
     (401, exceptions.ImageUnavailable), (403, exceptions.ImageUnavailable),
     (404, exceptions.ImageUnavailable), (410, exceptions.ImageUnavailable),
-    (413, exceptions.RegistrationFailed), (500, exceptions.GlanceError),
+    (413, exceptions.RegistrationFailed), (500, exceptions.GlanceBroken),
+    (405, exceptions.GlanceError),
     (502, exceptions.GlanceUnreachable), (503, exceptions.GlanceUnreachable)])
 def test_a_message_says_what_was_done_and_glances_reason_and_request(
         glance: Server, status: int, kind: type) -> None:

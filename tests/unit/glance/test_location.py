@@ -113,6 +113,13 @@ def test_a_failed_task_ends_the_wait_with_a_reason(ready: Server) -> None:
         images(ready, activation_timeout=600.0).register(IMAGE_ID, PUBLISHED)
 
 
+def test_tasks_are_not_asked_for_while_glance_works(ready: Server) -> None:
+    working = server.image(os_glance_import_task="t1")
+    ready.has_image(server.image(), server.image(), server.image(), working, working, ACTIVE)
+    assert images(ready).register(IMAGE_ID, PUBLISHED) == "location"
+    assert not ready.made("GET", TASKS)
+
+
 def test_an_older_tasks_failure_is_not_ours(ready: Server) -> None:
     ready.has_image(*[server.image()] * 4, ACTIVE)
     ready.says("GET", TASKS, Answer(body={"tasks": [
@@ -123,14 +130,14 @@ def test_an_older_tasks_failure_is_not_ours(ready: Server) -> None:
 
 def test_an_image_that_stays_queued_is_given_up(ready: Server) -> None:
     ready.has_image(server.image())
-    with pytest.raises(location.ActivationPending, match="still 'queued' after 0 seconds"):
+    with pytest.raises(exceptions.ActivationPending, match="still 'queued' after 0 seconds"):
         images(ready, activation_timeout=0.0).register(IMAGE_ID, PUBLISHED)
 
 
 def test_auto_does_not_upload_beside_a_registration_that_may_still_end_well(
         ready: Server) -> None:
     ready.has_image(server.image())
-    with pytest.raises(location.ActivationPending):
+    with pytest.raises(exceptions.ActivationPending):
         images(ready, registration="auto", activation_timeout=0.0).register(IMAGE_ID, PUBLISHED)
     assert not ready.made("PUT", f"/v2/images/{IMAGE_ID}/file")
 
