@@ -22,7 +22,7 @@ from stevedore import driver
 
 from nova_swift_handler.conf import settings
 from nova_swift_handler.exceptions import ConfigError
-from nova_swift_handler.nova_plugin import choice
+from nova_swift_handler.nova_plugin import choice, failed_boots
 
 LOG = logging.getLogger(__name__)
 
@@ -46,6 +46,7 @@ def install(utils: Any, in_use: Callable[[], None]) -> None:
         in_use()
         if handler_name == choice.NAME:
             tell_problems()
+            failed_boots.repair()
             return load(handler_name)
         return original(handler_name)
 

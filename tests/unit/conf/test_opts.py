@@ -51,8 +51,8 @@ def test_the_example_can_be_used_as_it_stands():
     conf(["--config-file", str(EXAMPLE)], project="nova")
     assert settings.credentials(conf).options["username"] == "swift_vhd"
     assert settings.xapi(conf).url.startswith("https://")
-    assert settings.glance(conf).store_user == "service:glance-swift"
-    assert settings.store(conf).reader_acl
+    assert settings.glance(conf).store_user == "images:glance-swift"
+    assert settings.store(conf).container_prefix == "vhd"
 
 
 def test_the_example_names_no_option_that_does_not_exist():
