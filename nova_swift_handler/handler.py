@@ -35,6 +35,8 @@ from nova_swift_handler.transfer import jobs, process
 CONF = nova.conf.CONF
 LOG = logging.getLogger(__name__)
 
+_BAD_IMAGE = (exceptions.VhdError, exceptions.ImageUnsupported, exceptions.ImageCorrupt)
+
 
 class SwiftVhdHandler:
     """Keeps instances' disks in Swift."""
@@ -75,6 +77,7 @@ class SwiftVhdHandler:
 
         :returns: ``{"root": {"uuid": <uuid of the VDI>}}``
         :raises nova.exception.ImageNotFound: Glance does not give the user this image.
+        :raises nova.exception.ImageUnacceptable: the image is no whole disk.
         :raises nova.exception.CouldNotFetchImage: it failed; no VDI is left of it.
         """
         job = jobs.BootJob(
@@ -93,6 +96,11 @@ class SwiftVhdHandler:
         except exceptions.ImageUnavailable as error:
             LOG.warning("Boot of instance %s: %s", instance["uuid"], error)
             raise nova_exception.ImageNotFound(image_id=image_id) from error
+        except _BAD_IMAGE as error:
+            # No other host would fare better, so Nova shall not try one.
+            LOG.warning("Boot of instance %s from image %s: %s", instance["uuid"], image_id, error)
+            raise nova_exception.ImageUnacceptable(
+                image_id=image_id, reason=str(error)) from error
         except exceptions.SwiftVhdError as error:
             LOG.error("Fetching image %s for instance %s failed: %s", image_id,
                       instance["uuid"], error)
