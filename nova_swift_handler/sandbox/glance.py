@@ -55,14 +55,13 @@ def write_config(directory: Path, paste_config: Path, port: int, keystone_url: s
             "enabled_backends": f"{STORE}:swift",
             "show_multiple_locations": False,
             "show_image_direct_url": False,
+            # Else Glance reads every image whole, in the background, whose location is added.
+            "do_secure_hash": False,
             "worker_self_reference_url": f"http://{LOOPBACK}:{port}",
             "transport_url": "fake:/",
         },
         "paste_deploy": {"flavor": "keystone", "config_file": paste_config},
-        "database": {
-            "connection": f"sqlite:///{directory / DATABASE}",
-            "sqlite_synchronous": False,
-        },
+        "database": ini.sqlite(directory / DATABASE),
         "glance_store": {"default_backend": STORE},
         STORE: {
             "swift_store_auth_version": 3,

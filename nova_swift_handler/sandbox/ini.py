@@ -30,6 +30,17 @@ def _text(value: Value) -> str:
     return str(value)
 
 
+def sqlite(path: Path, patience: int = 60) -> Dict[str, Value]:
+    """Return the options of oslo.db for a database in a file.
+
+    What a crash of the machine would lose may be lost.
+
+    :param patience: seconds that a writer waits for another one.  SQLite's default of 5 is too
+        short for a busy machine.
+    """
+    return {"connection": f"sqlite:///{path}?timeout={patience}", "sqlite_synchronous": False}
+
+
 def render(sections: Mapping[str, Mapping[str, Value]]) -> str:
     """Return the text of an ini file; sections and options stand in the order given."""
     lines: List[str] = []

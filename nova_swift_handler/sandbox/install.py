@@ -102,7 +102,7 @@ def install(environment: Environment) -> str:
 def _pip(environment: Environment, target: Path) -> List[str]:
     ours = ["--editable", str(SOURCE)] if environment.ours else []
     return [str(target / "bin" / "python"), "-m", "pip", "install", "--no-input",
-            "--disable-pip-version-check", "--constraint",
+            "--disable-pip-version-check", "--no-compile", "--constraint",
             str(CONSTRAINTS / environment.constraints), *environment.requirements, *ours]
 
 

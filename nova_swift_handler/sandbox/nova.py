@@ -37,18 +37,17 @@ DATABASES = [CELL_DATABASE, CELL0_DATABASE, API_DATABASE, PLACEMENT_DATABASE]
 XAPI_USER = "root"
 XAPI_PASSWORD = "xapi-password"  # noqa: S105  (the sandbox listens on loopback, for tests)
 
+# Seconds.  A database of Nova has one process, and waiting for itself would stop all of it.
+_PATIENCE = 5
+
 _SERVICE_USER = identity.BY_NAME["nova"]
-
-
-def _database(path: Path) -> Dict[str, ini.Value]:
-    return {"connection": f"sqlite:///{path}", "sqlite_synchronous": False}
 
 
 def _basics(directory: Path) -> ini.Sections:
     return {
         "DEFAULT": {"use_stderr": True, "transport_url": "fake:/", "state_path": directory},
-        "database": _database(directory / CELL_DATABASE),
-        "api_database": _database(directory / API_DATABASE),
+        "database": ini.sqlite(directory / CELL_DATABASE, _PATIENCE),
+        "api_database": ini.sqlite(directory / API_DATABASE, _PATIENCE),
         "oslo_concurrency": {"lock_path": directory / "locks"},
     }
 
@@ -67,7 +66,7 @@ def write_config(directory: Path, plan: Plan, host: Host, paste_config: Path,
     basics = _basics(directory)
     ini.write(directory / "placement.conf", {
         "DEFAULT": basics["DEFAULT"],
-        "placement_database": _database(directory / PLACEMENT_DATABASE),
+        "placement_database": ini.sqlite(directory / PLACEMENT_DATABASE, _PATIENCE),
         "api": {"auth_strategy": "keystone"},
         "keystone_authtoken": {
             **token_check,
@@ -153,7 +152,7 @@ def install_databases(python: Path, directory: Path) -> None:
 def _build(python: Path, directory: Path) -> None:
     ini.write(directory / "nova.conf", _basics(directory))
     ini.write(directory / "placement.conf", {
-        "placement_database": _database(directory / PLACEMENT_DATABASE)})
+        "placement_database": ini.sqlite(directory / PLACEMENT_DATABASE, _PATIENCE)})
     manage = [str(python.parent / "nova-manage"), "--config-file", str(directory / "nova.conf")]
     # Nova fills in the path, without its leading slash, from [database] connection.
     connection = "sqlite:////{path}"
