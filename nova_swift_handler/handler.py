@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Optional
 
 import nova.conf
 from nova import exception as nova_exception
@@ -48,13 +48,14 @@ class SwiftVhdHandler:
         :raises nova.exception.ImageNotFound: the image was deleted meanwhile.
         :raises nova.exception.CouldNotUploadImage: it failed; nothing is left of it.
         """
-        job = jobs.SnapshotJob(
-            services=_services(context), user=_user(context), image_id=image_id,
-            vdi_uuid=vdi_uuids[0], volume_id=instance["uuid"],
-            properties=_image_properties(instance),
-            origin={"instance": instance["uuid"], "instance_name": instance["name"],
-                    "host": CONF.host, "vdi": vdi_uuids[0]})
+        job: Optional[jobs.SnapshotJob] = None
         try:
+            job = jobs.SnapshotJob(
+                services=_services(context), user=_user(context), image_id=image_id,
+                vdi_uuid=vdi_uuids[0], volume_id=instance["uuid"],
+                properties=_image_properties(instance),
+                origin={"instance": instance["uuid"], "instance_name": instance["name"],
+                        "host": CONF.host, "vdi": vdi_uuids[0]})
             result = process.run(job)
         except exceptions.ImageUnavailable as error:
             LOG.warning("Snapshot of instance %s: %s", instance["uuid"], error)
@@ -62,7 +63,7 @@ class SwiftVhdHandler:
         except exceptions.SwiftVhdError as error:
             LOG.error("Snapshot of instance %s as image %s failed: %s", instance["uuid"],
                       image_id, error)
-            if isinstance(error, exceptions.TransferFailed):
+            if job is not None and isinstance(error, exceptions.TransferFailed):
                 _clean_up(job)
             raise nova_exception.CouldNotUploadImage(
                 "Could not upload image %s: %s" % (image_id, error)) from error
@@ -80,11 +81,7 @@ class SwiftVhdHandler:
         :raises nova.exception.ImageUnacceptable: the image is no whole disk.
         :raises nova.exception.CouldNotFetchImage: it failed; no VDI is left of it.
         """
-        job = jobs.BootJob(
-            services=_services(context), user=_user(context), image_id=image_id,
-            sr_ref=vm_utils.safe_find_sr(session), name_label=instance["name"],
-            description="root",
-            other_config={"nova_disk_type": "root", "nova_instance_uuid": instance["uuid"]})
+        job: Optional[jobs.BootJob] = None
         made: List[str] = []
 
         def listen(event: Dict[str, Any]) -> None:
@@ -92,6 +89,11 @@ class SwiftVhdHandler:
                 made.append(event["uuid"])
 
         try:
+            job = jobs.BootJob(
+                services=_services(context), user=_user(context), image_id=image_id,
+                sr_ref=vm_utils.safe_find_sr(session), name_label=instance["name"],
+                description="root",
+                other_config={"nova_disk_type": "root", "nova_instance_uuid": instance["uuid"]})
             result = process.run(job, listen)
         except exceptions.ImageUnavailable as error:
             LOG.warning("Boot of instance %s: %s", instance["uuid"], error)
@@ -104,7 +106,7 @@ class SwiftVhdHandler:
         except exceptions.SwiftVhdError as error:
             LOG.error("Fetching image %s for instance %s failed: %s", image_id,
                       instance["uuid"], error)
-            if isinstance(error, exceptions.TransferFailed):
+            if job is not None and isinstance(error, exceptions.TransferFailed):
                 _destroy(job, made)
             raise nova_exception.CouldNotFetchImage(
                 "Could not fetch image %s: %s" % (image_id, error)) from error
@@ -115,10 +117,12 @@ class SwiftVhdHandler:
 
 
 def _services(context: Any) -> jobs.Services:
+    glance = settings.glance(CONF)
+    if not CONF.swift_vhd.glance_api_servers:
+        glance = dataclasses.replace(glance, endpoints=tuple(_endpoints(context)))
     return jobs.Services(
         credentials=settings.credentials(CONF), store=settings.store(CONF),
-        transfer=settings.transfer(CONF), xapi=settings.xapi(CONF),
-        glance=dataclasses.replace(settings.glance(CONF), endpoints=tuple(_endpoints(context))))
+        transfer=settings.transfer(CONF), xapi=settings.xapi(CONF), glance=glance)
 
 
 def _endpoints(context: Any) -> List[str]:
