@@ -65,7 +65,7 @@ class SimulatedHost:
 
     def _first_line(self) -> str:
         assert self._process is not None and self._process.stdout is not None
-        readable, _, _ = select.select([self._process.stdout], [], [], 30)
+        readable, _, _ = select.select([self._process.stdout], [], [], 60)
         return self._process.stdout.readline() if readable else ""
 
     def stop(self) -> int:

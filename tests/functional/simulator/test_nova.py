@@ -29,9 +29,8 @@ pytest.importorskip("nova.virt.xenapi")
 _PROGRAM = Path(__file__).with_name("nova_driver.py")
 _VARIANTS = {
     "ext, images cached": ("ext", []),
-    "lvm, images cached": ("lvm", []),
+    "lvm, images cached": ("lvm", ["--root-gb", "0"]),
     "ext, no cache": ("ext", ["--cache", "none", "--root-gb", "0"]),
-    "lvm, no cache": ("lvm", ["--cache", "none", "--root-gb", "0"]),
     "lvm, images copied": ("lvm", ["--no-cow", "--root-gb", "0"]),
 }
 

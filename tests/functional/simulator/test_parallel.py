@@ -27,7 +27,7 @@ from tests.functional.simulator.test_disks import clean
 from tests.functional.simulator.transfers import MIB, Mover, sha256
 
 SIZE = 16 * MIB
-CLIENTS, ROUNDS = 4, 6
+CLIENTS, ROUNDS = 4, 4
 
 
 def worker(host: SimulatedHost, number: int, directory: Path) -> None:
