@@ -154,7 +154,7 @@ class StreamReader:
     def _check_blocks(self) -> None:
         blocks = -(-self.footer.virtual_size // self.header.block_size)
         count = 0
-        for count, number in enumerate(self.bat.allocated(), 1):
+        for count, number in enumerate(self.bat.allocated(), 1):  # noqa: B007  (used below)
             if number >= blocks:
                 raise exceptions.VhdError(
                     "the VHD's BAT places block %d, but its disk of %d bytes ends with block %d"

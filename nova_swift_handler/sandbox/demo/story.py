@@ -95,7 +95,8 @@ class Story:
         done = subprocess.run(
             [sys.executable, "-m", "nova_swift_handler.cli.app",
              "--config-file", self._env["regions"][0]["nova_conf"],
-             "template", "create", "demo-" + secrets.token_hex(3), "--from", str(path), "--public", "-f", "json"],
+             "template", "create", "demo-" + secrets.token_hex(3), "--from", str(path),
+             "--public", "-f", "json"],
             stdout=subprocess.PIPE, check=False)
         if done.returncode:
             raise SandboxError("swift-vhd template create ended with %d" % done.returncode)

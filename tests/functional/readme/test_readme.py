@@ -59,8 +59,7 @@ def run(cloud, directory, command):
     return subprocess.run(
         [sys.executable, "-m", "nova_swift_handler.cli.app",
          "--config-file", cloud.env["config_file"], *words],
-        cwd=directory, stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False,
-        universal_newlines=True)
+        cwd=directory, capture_output=True, check=False, text=True)
 
 
 def test_readme_shows_commands():

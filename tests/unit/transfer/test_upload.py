@@ -136,7 +136,7 @@ def test_blocks_of_a_lost_segment_are_sent_again(trouble, which):
 @pytest.mark.parametrize("trouble", ["refused", "cut", "forbidden"])
 def test_an_upload_that_cannot_be_fails_with_swifts_reason(trouble):
     disk = Disk()
-    with pytest.raises(exceptions.StoreError, match="refused|cut|no"):
+    with pytest.raises(exceptions.StoreError, match=r"refused|cut|no"):
         uploader(Account(lambda count: trouble)).upload(disk)
     assert disk.closed == len(disk.asked)
 
