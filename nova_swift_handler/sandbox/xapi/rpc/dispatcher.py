@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import inspect
 import logging
-from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
+from typing import TYPE_CHECKING, Any, List, Optional, Tuple
 
 from nova_swift_handler.sandbox.xapi import errors, verbs
 from nova_swift_handler.sandbox.xapi.errors import ApiError
@@ -98,11 +98,3 @@ def _arity(verb: Verb) -> Tuple[int, int]:
     parameters = list(inspect.signature(verb).parameters.values())[1:]
     needed = [item for item in parameters if item.default is inspect.Parameter.empty]
     return len(needed), len(parameters)
-
-
-def describe(host: Host) -> Dict[str, List[str]]:
-    """The verbs beyond the generic ones, by class: for people and for tests."""
-    return {
-        cls: sorted(name for name in dir(own) if not name.startswith("_"))
-        for cls, own in verbs.all_verbs(host).items()
-    }

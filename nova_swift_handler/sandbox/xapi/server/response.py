@@ -67,10 +67,6 @@ def not_found(version: str) -> bytes:
     return _page(version, 404, "Not Found", "", "")
 
 
-def bad_request(version: str) -> bytes:
-    return _page(version, 400, "Bad Request", "", "")
-
-
 def header_too_long(version: str = "1.1") -> bytes:
     return head(version, "431 Request Header Fields Too Large")
 
