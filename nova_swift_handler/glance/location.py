@@ -57,9 +57,8 @@ import tenacity
 from oslo_log import log as logging
 
 from nova_swift_handler import exceptions
-from nova_swift_handler.glance import diagnosis, errors
+from nova_swift_handler.glance import activation, diagnosis, errors
 from nova_swift_handler.glance.client import Client, Identity
-from nova_swift_handler.glance.image import Image
 from nova_swift_handler.glance.published import Published
 from nova_swift_handler.glance.records import Records
 from nova_swift_handler.glance.settings import GlanceSettings
@@ -67,9 +66,7 @@ from nova_swift_handler.glance.settings import GlanceSettings
 LOG = logging.getLogger(__name__)
 
 API_VERSION = (2, 17)
-_TASK = "location_import"
 _SECOND_TRY = 1.0
-_HASH_RATE = 20 * 1024 ** 2  # bytes/s that a Glance which hashes first is given at least
 
 
 def missing(settings: GlanceSettings) -> str:
@@ -141,7 +138,7 @@ def register(client: Client, records: Records, image_id: str, published: Publish
                                     "container_format": "bare"}, doing)
     for last in (False, True):
         request = _add(client, image_id, location, published, doing)
-        if _activated(client, records, image_id, published, request, doing):
+        if activation.wait(client, records, image_id, published, request, doing):
             return
         finding = diagnosis.look(client.settings, published)
         if last or not finding.all_well:
@@ -182,64 +179,6 @@ def _add(client: Client, image_id: str, location: str, published: Published, doi
               if response.status_code == 409 else "See glance-api's log.")
     raise exceptions.RegistrationFailed(
         f"{doing}: Glance answered {errors.said(response, client.settings.store_key)}. {advice}")
-
-
-def _activated(client: Client, records: Records, image_id: str, published: Published,
-               request: str, doing: str) -> bool:
-    """Wait until the image is active; return False if Glance has failed and it is queued again."""
-    limit = client.settings.activation_timeout
-    if published.os_hash:
-        limit += published.size / _HASH_RATE
-    deadline = time.monotonic() + limit
-    pause = 0.1
-    while True:
-        image = records.get(image_id, doing)
-        if image.status == "active":
-            _check(image, published, doing)
-            return True
-        if image.status not in ("queued", "importing", "saving"):
-            raise exceptions.RegistrationFailed(
-                f"{doing}: the image became '{image.status}'. See glance-api's log.")
-        # Glance's task holds the image from before the 202 until it has ended.  Its outcome is
-        # not asked for before: reading tasks makes Glance write to its database.
-        if (image.status == "queued" and image.import_task is None
-                and _failed(client, image_id, request)):
-            # It may have become active, or deleted, between the two questions.
-            if records.get(image_id, doing).status == "queued":
-                return False
-            continue
-        if time.monotonic() > deadline:
-            raise exceptions.ActivationPending(
-                f"{doing}: still '{image.status}' after {limit:.0f} seconds. "
-                f"{diagnosis.look(client.settings, published).text}")
-        time.sleep(pause)
-        pause = min(pause * 1.5, 2.0)
-
-
-def _failed(client: Client, image_id: str, request: str) -> bool:
-    """Whether Glance's task for our request has failed."""
-    response = client.request("GET", f"/v2/images/{image_id}/tasks",
-                              f"Asking why image {image_id} is not active",
-                              identity=Identity.SERVICE, expected=(200, 403, 404))
-    if response.status_code != 200:
-        return False
-    tasks = [task for task in response.json().get("tasks", ()) if task.get("type") == _TASK]
-    if request:
-        tasks = [task for task in tasks if task.get("request_id") == request]
-    newest = max(tasks, key=lambda task: task.get("created_at") or "", default=None)
-    return newest is not None and newest.get("status") == "failure"
-
-
-def _check(image: Image, published: Published, doing: str) -> None:
-    if image.size != published.size:
-        raise exceptions.RegistrationFailed(
-            f"{doing}: it became active with {image.size} bytes, the VHD has {published.size}. "
-            f"Delete the image; do not boot it.")
-    if image.shows_locations:
-        raise exceptions.RegistrationFailed(
-            f"{doing}: this Glance shows the location, and so the Swift key, to users. Delete the "
-            f"image, set show_image_direct_url and show_multiple_locations to false in "
-            f"glance-api.conf, and change the key of the Glance store's user.")
 
 
 def _api_version(client: Client) -> Tuple[int, int]:

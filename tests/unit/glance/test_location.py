@@ -120,6 +120,19 @@ def test_tasks_are_not_asked_for_while_glance_works(ready: Server) -> None:
     assert not ready.made("GET", TASKS)
 
 
+def test_glance_may_finish_its_task_first(ready: Server) -> None:
+    finishing = dict(ACTIVE, os_glance_import_task="t1")
+    ready.has_image(server.image(), server.image(), server.image(), finishing, finishing, ACTIVE)
+    images(ready).register(IMAGE_ID, PUBLISHED)
+    assert len(ready.made("GET", f"/v2/images/{IMAGE_ID}")) == 6
+
+
+def test_a_glance_that_hashes_long_is_not_waited_for(ready: Server) -> None:
+    ready.has_image(server.image(), server.image(), server.image(),
+                    dict(ACTIVE, os_glance_import_task="t1"))
+    assert images(ready).register(IMAGE_ID, PUBLISHED) == "location"
+
+
 def test_an_older_tasks_failure_is_not_ours(ready: Server) -> None:
     ready.has_image(*[server.image()] * 4, ACTIVE)
     ready.says("GET", TASKS, Answer(body={"tasks": [
