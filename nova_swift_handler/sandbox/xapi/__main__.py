@@ -59,6 +59,8 @@ def parse(argv: Optional[List[str]] = None) -> Settings:
                         help="collect garbage in the background (default: on demand only)")
     parser.add_argument("--gc-pause", type=float, default=0.0, metavar="SECONDS",
                         help="how long the background collector waits after a kick")
+    parser.add_argument("--stop-with-stdin", action="store_true",
+                        help="stop when standard input ends: with whoever started the host")
     args = parser.parse_args(argv)
     address, _, port = args.listen.rpartition(":")
     if not address.startswith("127.") or not port.isdigit():
@@ -67,7 +69,8 @@ def parse(argv: Optional[List[str]] = None) -> Settings:
         root=os.path.abspath(args.root), address=address, port=int(port), sr_type=args.sr_type,
         sr_size=args.sr_size, iso_sr=args.iso_sr, host_name=args.host_name,
         password=_first_line(args.password_file), tls_certificate=args.tls_cert,
-        tls_key=args.tls_key, gc_interval=args.gc_interval, gc_pause=args.gc_pause)
+        tls_key=args.tls_key, gc_interval=args.gc_interval, gc_pause=args.gc_pause,
+        stop_with_stdin=args.stop_with_stdin)
 
 
 def _first_line(path: Optional[str]) -> str:
@@ -87,6 +90,12 @@ def _lock(root: str) -> IO[str]:
     except OSError:
         sys.exit("%s is in use by another simulated host" % root)
     return lock
+
+
+def _wait_for_end_of_stdin(stop: threading.Event) -> None:
+    while os.read(0, 4096):
+        pass
+    stop.set()
 
 
 def _tls(settings: Settings) -> Optional[ssl.SSLContext]:
@@ -114,6 +123,8 @@ def main(argv: Optional[List[str]] = None) -> int:
     host.start()
     threading.Thread(target=listener.serve_forever, daemon=True).start()
     print("READY %s" % json.dumps(host.describe()), flush=True)
+    if settings.stop_with_stdin:
+        threading.Thread(target=_wait_for_end_of_stdin, args=(stop,), daemon=True).start()
     stop.wait()
     host.faults.clear()  # wakes what hangs
     listener.close()

@@ -26,7 +26,8 @@ class Settings:
     ``tls_certificate``, ``tls_key``: PEM files; with them the host speaks TLS only, without them
     none.  ``gc_interval``: seconds between two rounds of the background collector, None for a
     collector that works on demand only.  ``gc_pause``: seconds the collector waits when SR.scan
-    or VDI.destroy kicks it (SM waits 300 once a boot).
+    or VDI.destroy kicks it (SM waits 300 once a boot).  ``stop_with_stdin``: the process ends
+    when its standard input does.
     """
 
     root: str
@@ -42,6 +43,7 @@ class Settings:
     tls_key: Optional[str] = None
     gc_interval: Optional[float] = None
     gc_pause: float = 0.0
+    stop_with_stdin: bool = False
 
     @property
     def url(self) -> str:

@@ -55,8 +55,9 @@ class SimulatedHost:
                 [sys.executable, "-m", "nova_swift_handler.sandbox.xapi",
                  "--root", str(self.directory / "state"),
                  "--listen", "127.0.0.1:%d" % self._port, "--password-file", str(password),
-                 *self._options],
-                stdout=subprocess.PIPE, stderr=log, text=True, env=environment())
+                 "--stop-with-stdin", *self._options],
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True,
+                env=environment())
         line = self._first_line()
         assert line.startswith("READY "), (line, self.log())
         self.ready = json.loads(line[len("READY "):])
@@ -74,6 +75,12 @@ class SimulatedHost:
         self._process.send_signal(signal.SIGTERM)
         return self._end()
 
+    def abandon(self) -> int:
+        """End the host's standard input, as a dying starter does; returns the exit status."""
+        assert self._process is not None and self._process.stdin is not None
+        self._process.stdin.close()
+        return self._end()
+
     def kill(self) -> None:
         assert self._process is not None
         self._process.kill()
@@ -82,8 +89,9 @@ class SimulatedHost:
     def _end(self) -> int:
         assert self._process is not None
         status = self._process.wait(30)
-        if self._process.stdout is not None:
-            self._process.stdout.close()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                pipe.close()
         self._process = None
         return status
 

@@ -113,6 +113,11 @@ def test_guests_run_on(host: SimulatedHost) -> None:
     xapi.VDI.destroy(vdi)
 
 
+def test_a_host_ends_with_its_starter(host: SimulatedHost) -> None:
+    assert host.abandon() == 0
+    host.start()
+
+
 def test_a_second_process_keeps_its_hands_off(host: SimulatedHost) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "nova_swift_handler.sandbox.xapi",
