@@ -22,7 +22,6 @@ from __future__ import annotations
 import dataclasses
 import functools
 import importlib.metadata
-import logging
 import uuid
 from concurrent import futures
 from typing import Any, Dict, Iterator, List, Optional, Tuple
@@ -33,11 +32,10 @@ from nova_swift_handler.catalog import region as regions
 from nova_swift_handler.catalog.blockmap import BlockMap
 from nova_swift_handler.catalog.point import Point, RegionRef
 from nova_swift_handler.catalog.segment import Segment
+from nova_swift_handler.store import removal
 from nova_swift_handler.store.account import Account, Stored
 from nova_swift_handler.store.manifest import Entry
 from nova_swift_handler.vhd.layout import Layout
-
-LOG = logging.getLogger(__name__)
 
 VHD_CONTENT_TYPE = "application/x-vhd"
 _WORKERS = 4
@@ -115,13 +113,8 @@ class Publisher:
 
     def withdraw(self) -> None:
         """Remove all that was written, newest first; what cannot be removed is logged."""
-        while self._written:
-            container, name = self._written.pop()
-            try:
-                self._account.delete(container, name)
-            except exceptions.StoreError as error:
-                LOG.warning("After a failed upload %s/%s is left over and takes space: %s",
-                            container, name, error)
+        written, self._written = self._written, []
+        removal.remove(self._account, reversed(written))
 
     def _put_regions(self, blocks: BlockMap, stored: List[Segment]) -> List[RegionRef]:
         count = -(-len(blocks) // regions.BLOCKS)

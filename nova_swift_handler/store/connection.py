@@ -103,7 +103,8 @@ class Connection:
         except _BROKEN as error:
             self._drop()
             raise exceptions.StoreUnreachable(
-                "%s failed: the connection to Swift broke (%s)" % (what, error)) from error
+                "%s failed: the connection to Swift broke (%s); is Swift up, and its endpoint in "
+                "Keystone's catalogue right?" % (what, error)) from error
         except BaseException:
             self._drop()  # who knows how much of a request it has sent
             raise

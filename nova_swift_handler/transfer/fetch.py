@@ -90,7 +90,9 @@ def _read(account: Account, segment: Segment, group: List[Place]) -> List[Fetche
                 message = ("block %d, at byte %d of segment %s, is not what was stored: its "
                            "SHA-256 differs" % (place.block, place.offset, segment.path))
                 if last_try:
-                    raise exceptions.StoreCorrupt(message)
+                    raise exceptions.StoreCorrupt(
+                        message + "; let Swift's object auditor replace the damaged replica and "
+                        "try again, or boot another image")
                 LOG.warning("%s; reading it again", message)
                 break
             result.append(Fetched(place.block, block))

@@ -34,6 +34,7 @@ from nova_swift_handler.catalog import names
 from nova_swift_handler.catalog import segment as segments
 from nova_swift_handler.catalog.blockmap import BlockMap, Place
 from nova_swift_handler.catalog.segment import Segment
+from nova_swift_handler.store import removal
 from nova_swift_handler.store.account import Account
 from nova_swift_handler.transfer.source import DiskSource, Numbered
 from nova_swift_handler.vhd import constants
@@ -117,13 +118,9 @@ class Uploader:
     def discard(self) -> None:
         """Remove the segments that were sent, for an upload that failed."""
         # Also those whose acknowledgement was lost: Swift may have them.
-        for serial in range(1, self._serial + 1):
-            name = names.segment(str(self._upload_id), serial)
-            try:
-                self._account.delete(self._container, name)
-            except exceptions.StoreError as error:
-                LOG.warning("After a failed upload segment %s/%s is left over and takes space: "
-                            "%s", self._container, name, error)
+        removal.remove(self._account, [
+            (self._container, names.segment(str(self._upload_id), serial))
+            for serial in range(1, self._serial + 1)])
 
     def _pass(self, source: DiskSource, wanted: Optional[Set[int]]) -> None:
         workers = [threading.Thread(target=self._work, daemon=True)
