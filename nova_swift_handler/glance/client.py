@@ -149,6 +149,10 @@ class Client:
         self._ask_keystone(lambda: self._session.get_token(auth=service))
         if identity is Identity.SERVICE or self._user is None:
             return service
+        if not self._user.token:
+            raise exceptions.ImageUnavailable(
+                "Asking Glance on behalf of a user: the request came without the user's token, "
+                "so what this user may have cannot be known.")
         user = token_endpoint.Token(endpoint=None, token=self._user.token)
         if _SERVICE_ROLE not in self.service_roles():
             LOG.debug("The service account has no role '%s': a user's token that expires during a "

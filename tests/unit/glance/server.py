@@ -95,7 +95,11 @@ class Server:
             def log_message(self, format: str, *args: Any) -> None:
                 pass
 
-        self._httpd = server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        class Listener(server.ThreadingHTTPServer):
+            def handle_error(self, request: Any, client_address: Any) -> None:
+                """Say nothing of clients that go away."""
+
+        self._httpd = Listener(("127.0.0.1", 0), Handler)
         self._httpd.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._httpd.server_address[1]}"
         self._thread = threading.Thread(target=self._httpd.serve_forever, args=(0.02,),

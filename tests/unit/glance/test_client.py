@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import logging
 import socket
+from typing import Tuple
 
 import pytest
 
@@ -91,6 +92,14 @@ def test_without_a_user_the_service_account_acts(glance: Server) -> None:
     glance.has_image(server.image())
     server.service(glance, user=None).get(IMAGE_ID)
     assert glance.requests[0].headers["x-auth-token"] == "service-token"
+
+
+@pytest.mark.parametrize("roles", [(), ("service",)])
+def test_a_request_without_a_token_gets_nothing(glance: Server, roles: Tuple[str, ...]) -> None:
+    glance.has_image(server.image())
+    with pytest.raises(exceptions.ImageUnavailable, match="without the user's token"):
+        server.service(glance, roles=roles, user=UserToken("")).get(IMAGE_ID)
+    assert not glance.requests
 
 
 def test_glance_logs_the_callers_request_id(glance: Server) -> None:
