@@ -108,6 +108,7 @@ class VhdRepository(VhdDriver):
         for uuid in set(self.entries) - set(found):
             self.drop_image(uuid)
             del self.entries[uuid]
+            self.records.pop(uuid, None)
         for uuid, (name, raw, length) in found.items():
             entry = self.entries.get(uuid)
             if entry is None:
