@@ -41,6 +41,11 @@ location itself users see nothing: ``GET .../locations`` (policy fetch_image_loc
 ``rule:service_api``) answers them 403 or 404, the record has neither ``locations`` nor
 ``direct_url``; an ``admin`` does see it.
 
+Who does not want to give the account a cloud-wide ``admin`` gives it a role of its own besides
+``service`` and adds one line to Glance's policy.yaml (run as well)::
+
+    "context_is_admin": "role:admin or role:<that role>"
+
 Glance answers 202 and works in the background; a failure is seen only in the task ("Internal
 Error") and in the image being ``queued`` again, so the likely causes are then looked for from here
 (:mod:`~nova_swift_handler.glance.diagnosis`).  With ``do_secure_hash`` true (its default) Glance
