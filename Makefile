@@ -15,6 +15,7 @@ PY38 = .venv/nova-py38/bin/python
 # The main job from nothing; writes build/demo.json.
 demo:
 	$(INSTALL) cloud nova
+	$(NOVA) -m nova_swift_handler.sandbox.databases
 	$(NOVA) -m nova_swift_handler.sandbox.demo
 
 # All tests; the handler's also on Python 3.8 with the libraries of Nova's time.
@@ -22,6 +23,7 @@ test: install check unit functional py38
 
 install:
 	$(INSTALL) cloud nova --optional nova-py38
+	$(NOVA) -m nova_swift_handler.sandbox.databases
 
 check: install
 	$(NOVA) -m ruff check .

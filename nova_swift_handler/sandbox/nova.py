@@ -18,7 +18,6 @@ cannot be had from PyPI.  ``nova.conf`` is all that turns our image handler on.
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Dict, List
 
@@ -143,25 +142,20 @@ def endpoints(plan: Plan, host: Host) -> List[keystone.Endpoint]:
     ]
 
 
-def install_databases(python: Path, directory: Path) -> None:
-    """Put new databases where a region's Nova will look for them."""
-    made = template.get("nova", python, [sys.modules[__name__]], lambda path: _build(python, path))
-    template.copy(made, DATABASES, directory)
-
-
-def _build(python: Path, directory: Path) -> None:
+def build_databases(python: Path, directory: Path) -> None:
+    """Make new databases in a directory; none of them names it."""
     ini.write(directory / "nova.conf", _basics(directory))
     ini.write(directory / "placement.conf", {
         "placement_database": ini.sqlite(directory / PLACEMENT_DATABASE, _PATIENCE)})
     manage = [str(python.parent / "nova-manage"), "--config-file", str(directory / "nova.conf")]
-    # Nova fills in the path, without its leading slash, from [database] connection.
-    connection = "sqlite:////{path}"
+    # Nova fills in what stands in braces from [database] connection, the path without its slash.
+    connection, query = "sqlite:////{path}", "?{query}"
     template.run([
         [*manage, "api_db", "sync"],
-        [*manage, "cell_v2", "map_cell0", "--database_connection", f"{connection}.cell0"],
+        [*manage, "cell_v2", "map_cell0", "--database_connection", f"{connection}.cell0{query}"],
         [*manage, "db", "sync"],
         [*manage, "cell_v2", "create_cell", "--name", "cell1", "--transport-url", "fake:/",
-         "--database_connection", connection],
+         "--database_connection", f"{connection}{query}"],
         [str(python.parent / "placement-manage"), "--config-file",
          str(directory / "placement.conf"), "db", "sync"],
     ], directory / "build.log")

@@ -74,10 +74,7 @@ class Startup:
             # What is there is from a start that did not get far enough to be remembered.
             shutil.rmtree(layout.of(name), ignore_errors=True)
         self._progress("databases")
-        databases.install(Path(plan.cloud_python), layout.of(keystone.NAME),
-                          layout.of(glance.NAME))
-        for host in plan.hosts:
-            nova.install_databases(Path(plan.nova_python), layout.of(host.nova))
+        databases.install(layout, plan)
 
     def start(self) -> Dict[str, Any]:
         """Start everything; return what ``sandbox env`` prints.
