@@ -16,6 +16,7 @@ import json
 import re
 import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 _LIST = re.compile(r"/v2\.0/([a-z-]+)(?:\.json)?(?:\?.*)?$")
 
@@ -25,7 +26,7 @@ class Handler(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
 
-    def do_GET(self):
+    def do_GET(self) -> None:
         found = _LIST.match(self.path)
         if self.path in ("/", ""):
             self._answer(200, {"versions": [{"id": "v2.0", "status": "CURRENT", "links": []}]})
@@ -34,20 +35,20 @@ class Handler(BaseHTTPRequestHandler):
         else:
             self._refuse(404, "There is nothing in this network service.")
 
-    def do_POST(self):
+    def do_POST(self) -> None:
         self._refuse(409, "The sandbox has no networks: boot servers with networks=none.")
 
-    def do_PUT(self):
+    def do_PUT(self) -> None:
         self.do_POST()
 
-    def do_DELETE(self):
+    def do_DELETE(self) -> None:
         self.do_POST()
 
-    def _refuse(self, status, message):
+    def _refuse(self, status: int, message: str) -> None:
         self._answer(status, {"NeutronError": {"type": "NotFound", "message": message,
                                                "detail": ""}})
 
-    def _answer(self, status, content):
+    def _answer(self, status: int, content: Any) -> None:
         self.rfile.read(int(self.headers.get("Content-Length") or 0))
         body = json.dumps(content).encode()
         self.send_response(status)

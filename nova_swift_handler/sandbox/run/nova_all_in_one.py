@@ -30,6 +30,7 @@ import os
 import shlex
 import sys
 import types
+from typing import Any, cast
 
 import eventlet
 import os_vif
@@ -49,22 +50,22 @@ from oslo_service import service as oslo_service
 LOG = logging.getLogger("sandbox.nova")
 
 
-def settle_clock():
+def settle_clock() -> None:
     """Let Nova's check of eventlet's clock pass with today's eventlet.
 
     It compares the hub's clock with ``monotonic.monotonic`` by identity.  Both are monotonic, but
     no longer the same function.
     """
     clock = hubs.get_hub().clock
-    sys.modules["monotonic"] = types.SimpleNamespace(monotonic=clock)
+    sys.modules["monotonic"] = cast(Any, types.SimpleNamespace(monotonic=clock))
 
 
-def listen_alone():
+def listen_alone() -> None:
     """Let no other process listen on our ports: eventlet shares them by default."""
     eventlet.listen = functools.partial(eventlet.listen, reuse_port=False)
 
 
-def placement_server(path, nova_conf):
+def placement_server(path: str, nova_conf: Any) -> Any:
     """Return the server of Placement, with a configuration of its own."""
     conf = cfg.ConfigOpts()
     placement.conf.register_opts(conf)
@@ -75,7 +76,7 @@ def placement_server(path, nova_conf):
                        port=nova_conf.sandbox_placement_port)
 
 
-def compute_node(host):
+def compute_node(host: str) -> Any:
     """Return this host's compute node as soon as nova-compute has registered it."""
     admin = context.get_admin_context()
     while True:
@@ -85,7 +86,7 @@ def compute_node(host):
             eventlet.sleep(0.05)
 
 
-def announce(conf):
+def announce(conf: Any) -> None:
     """Map this host into the cell, as ``nova-manage cell_v2 discover_hosts`` does, and say so."""
     node = compute_node(conf.host)
     host_mapping.discover_hosts(context.get_admin_context())
@@ -93,7 +94,7 @@ def announce(conf):
           flush=True)
 
 
-def announce_or_end(conf):
+def announce_or_end(conf: Any) -> None:
     try:
         announce(conf)
     except Exception:
@@ -101,7 +102,7 @@ def announce_or_end(conf):
         os._exit(1)
 
 
-def main():
+def main() -> None:
     nova_conf, placement_conf = sys.argv[1:]
     settle_clock()
     listen_alone()

@@ -19,7 +19,7 @@ from swift.common.ring import RingBuilder
 PART_POWER, REPLICAS, MIN_PART_HOURS = 4, 1, 1
 
 
-def build(path, ip, device, port):
+def build(path: str, ip: str, device: str, port: int) -> None:
     builder = RingBuilder(PART_POWER, REPLICAS, MIN_PART_HOURS)
     builder.add_dev({
         "id": 0, "region": 1, "zone": 1, "weight": 1.0, "device": device, "meta": "",
@@ -28,7 +28,7 @@ def build(path, ip, device, port):
     builder.get_ring().save(path)
 
 
-def main():
+def main() -> None:
     directory, ip, device, policies = sys.argv[1:5]
     for pair in sys.argv[5:]:
         kind, port = pair.split("=")

@@ -19,6 +19,7 @@ swift.conf from the start, and the port is not shared (eventlet listens with SO_
 import functools
 import os
 import sys
+from typing import Any
 
 import eventlet
 from swift.common import daemon, storage_policy, utils, wsgi
@@ -34,7 +35,7 @@ class Updater(ContainerUpdater):
     every object in memory when it patches a process.
     """
 
-    def run_forever(self, *args, **kwargs):
+    def run_forever(self, *args: Any, **kwargs: Any) -> None:
         utils.eventlet_monkey_patch()
         self.no_changes = self.successes = self.failures = 0
         while True:
@@ -46,7 +47,7 @@ class Updater(ContainerUpdater):
 DAEMONS = {"container-updater": Updater, "object-expirer": ObjectExpirer}
 
 
-def main():
+def main() -> int:
     kind, config = sys.argv[1:]
     utils.set_swift_dir(os.path.dirname(config))
     storage_policy.reload_storage_policies()

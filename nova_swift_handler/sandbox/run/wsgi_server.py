@@ -18,6 +18,7 @@ Cheroot, because it knows chunked requests, which Glance clients send, and binds
 import importlib
 import signal
 import sys
+from typing import Any, Iterator
 
 from cheroot import wsgi
 
@@ -29,27 +30,27 @@ PATIENCE = 600
 class Input:
     """A request's body that may be closed; Cheroot's own would close the connection with it."""
 
-    def __init__(self, body):
+    def __init__(self, body: Any) -> None:
         self.read, self.readline, self.readlines = body.read, body.readline, body.readlines
         self._body = body
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[bytes]:
         return iter(self._body)
 
-    def close(self):
+    def close(self) -> None:
         """Do nothing."""
 
 
-def adapt(application):
+def adapt(application: Any) -> Any:
     """Give the application an input that it may close, and that ends without a Content-Length."""
-    def call(environ, start_response):
+    def call(environ: Any, start_response: Any) -> Any:
         environ["wsgi.input"] = Input(environ["wsgi.input"])
         environ["wsgi.input_terminated"] = True
         return application(environ, start_response)
     return call
 
 
-def main():
+def main() -> None:
     name, host, port = sys.argv[1:]
     # The services read their own command line from here.
     sys.argv = [name.split(".")[0]]
@@ -59,7 +60,7 @@ def main():
         (host, int(port)), adapt(application), numthreads=THREADS,
         request_queue_size=128, timeout=PATIENCE, shutdown_timeout=1)
 
-    def stop(*_):
+    def stop(*_: Any) -> None:
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, stop)
