@@ -68,6 +68,10 @@ def blocks(account: Account, point: Point) -> Tuple[BlockMap, List[Segment]]:
             raise exceptions.PointInvalid(
                 "%s/%s is not the table it was: its name no longer matches its bytes"
                 % (point.container, ref.table))
+        if region.places and max(region.places).block >= len(result):
+            raise exceptions.PointInvalid(
+                "%s/%s has blocks beyond the end of the point's disk of %d bytes"
+                % (point.container, ref.table, point.virtual_size))
         for place in region.places:
             segment = region.stored[place.segment]
             if segment not in numbers:

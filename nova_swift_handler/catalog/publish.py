@@ -177,7 +177,11 @@ def points(account: Account, container: str) -> Iterator[Point]:
     """Yield the complete points of *container*."""
     for row in account.listing(container, "points/"):
         if row["name"].endswith("/" + names.POINT):
-            yield Point.parse(account.get_json(container, row["name"]))
+            try:
+                value = account.get_json(container, row["name"])
+            except exceptions.ObjectMissing:
+                continue  # a listing may still name what was deleted since
+            yield Point.parse(value)
 
 
 def writer() -> str:

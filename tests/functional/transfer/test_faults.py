@@ -23,7 +23,7 @@ import pytest
 from nova_swift_handler import exceptions
 from nova_swift_handler.catalog import lookup
 from nova_swift_handler.catalog.point import Point
-from nova_swift_handler.transfer import upload
+from nova_swift_handler.transfer import snapshot, upload
 from nova_swift_handler.transfer.cleanup import run as clean_up
 from nova_swift_handler.transfer.jobs import CleanUpJob
 from nova_swift_handler.transfer.report import Report
@@ -116,7 +116,7 @@ def test_an_upload_that_fails_anywhere_leaves_nothing(shop: Shop, behind: Proxy,
     write_disk(tmp_path / "other.vhd", seed=5, blocks=5)
     other = shop.store(tmp_path / "other.vhd", "a")
     before = shop.contents()
-    write_disk(tmp_path / "disk.vhd")
+    write_disk(tmp_path / "disk.vhd", blocks=12)
     pattern, status, kind = _STEPS[step]
     behind.refuse("^PUT .*" + pattern, status)
     image_id = str(uuid.uuid4())
@@ -145,8 +145,7 @@ def test_an_upload_whose_answers_are_lost_leaves_nothing(
 
 def test_a_failure_after_the_point_was_complete_leaves_nothing(shop: Shop,
                                                                tmp_path: pathlib.Path) -> None:
-    from nova_swift_handler.transfer import snapshot
-    write_disk(tmp_path / "disk.vhd")
+    write_disk(tmp_path / "disk.vhd", blocks=12)
     shop.store(tmp_path / "disk.vhd", "a")
     before = shop.contents()
     with pytest.raises(exceptions.RegistrationFailed), snapshot.stored(
@@ -159,12 +158,11 @@ def test_a_failure_after_the_point_was_complete_leaves_nothing(shop: Shop,
 
 
 def test_an_upload_that_is_stopped_leaves_nothing(shop: Shop, tmp_path: pathlib.Path) -> None:
-    from nova_swift_handler.transfer import snapshot
-    write_disk(tmp_path / "disk.vhd")
+    write_disk(tmp_path / "disk.vhd", blocks=12)
     shop.store(tmp_path / "disk.vhd", "a")
     before = shop.contents()
-    report = Report(lambda event: report.stop())
-    with pytest.raises(exceptions.TransferFailed), snapshot.stored(
+    report = Report(lambda event: report.stop("enough"))
+    with pytest.raises(exceptions.TransferFailed, match="enough"), snapshot.stored(
             shop.services(), shop.account, shop.subject("a"),
             FileSource(str(tmp_path / "disk.vhd")), shop.names.volume("a"),
             report, for_glance=True):
@@ -174,7 +172,7 @@ def test_an_upload_that_is_stopped_leaves_nothing(shop: Shop, tmp_path: pathlib.
 
 @pytest.mark.parametrize("damage", ["truncated", "last footer", "differencing"])
 def test_a_bad_file_leaves_nothing(shop: Shop, tmp_path: pathlib.Path, damage: str) -> None:
-    write_disk(tmp_path / "disk.vhd")
+    write_disk(tmp_path / "disk.vhd", blocks=12)
     shop.store(tmp_path / "disk.vhd", "a")
     before = shop.contents()
     data = (tmp_path / "disk.vhd").read_bytes()
@@ -199,7 +197,7 @@ def test_a_volume_without_setup_says_what_to_run(shop: Shop, tmp_path: pathlib.P
 
 def test_what_a_killed_upload_left_visible_is_taken_back(shop: Shop,
                                                          tmp_path: pathlib.Path) -> None:
-    write_disk(tmp_path / "disk.vhd")
+    write_disk(tmp_path / "disk.vhd", blocks=12)
     kept = shop.store(tmp_path / "disk.vhd", "a")
     killed = shop.store(tmp_path / "disk.vhd", "a")
     job = CleanUpJob(shop.services(), killed.image_id, "a")
@@ -223,7 +221,7 @@ def _replace(shop: Shop, path: str, data: bytes) -> None:
 
 
 def _stored(shop: Shop, tmp_path: pathlib.Path) -> Point:
-    write_disk(tmp_path / "disk.vhd")
+    write_disk(tmp_path / "disk.vhd", blocks=12)
     return shop.store(tmp_path / "disk.vhd", "a")
 
 
@@ -279,8 +277,8 @@ def test_a_table_that_is_not_its_own_is_refused(shop: Shop, tmp_path: pathlib.Pa
 
 
 _POINTS: Dict[str, Any] = {
-    "virtual size": {"virtual_size": 10 * MIB2},
-    "smaller by a sector": {"virtual_size": 40 * MIB2 - 4 * 512},
+    "smaller by blocks": {"virtual_size": 10 * MIB2},
+    "smaller by a sector": {"virtual_size": 12 * MIB2 - 4 * 512},
     "no regions": {"regions": []},
     "digest": {"digest": "0" * 64},
     "image": {"image_id": str(uuid.UUID(int=1))},
@@ -339,7 +337,7 @@ def test_a_point_that_vanishes_meanwhile_does_not_stop_another(
         done.append(name)
 
     behind.when("^GET .*/point.json", vanish)
-    raw = write_disk(tmp_path / "disk.vhd", seed=3)
+    raw = write_disk(tmp_path / "disk.vhd", seed=3, blocks=12)
     point = shop.store(tmp_path / "disk.vhd", "a", shop.site.account(url=behind.url))
     assert done
     assert shop.raw(point.image_id) == raw

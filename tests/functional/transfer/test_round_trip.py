@@ -30,6 +30,7 @@ from nova_swift_handler.catalog.blockmap import BlockMap, Place
 from nova_swift_handler.catalog.publish import Publisher
 from nova_swift_handler.catalog.segment import Trailer
 from nova_swift_handler.transfer import fetch
+from nova_swift_handler.transfer.source import FileSource
 from nova_swift_handler.transfer.upload import Uploader
 from tests.unit.vhd import disks, independent
 from tests.unit.vhd.independent import Block
@@ -235,7 +236,6 @@ def test_progress_comes_to_the_disks_end(shop: Shop, tmp_path: pathlib.Path) -> 
     shop.store(tmp_path / "disk.vhd", "a")
     uploader = Uploader(shop.account, shop.names.volume("a"), "a", segment_size=20 * MIB2,
                         threads=2, progress=lambda done, total: seen.append((done, total)))
-    from nova_swift_handler.transfer.source import FileSource
     uploader.upload(FileSource(str(tmp_path / "disk.vhd")))
     assert {total for _done, total in seen} == {len(raw)}
     assert [done for done, _total in seen] == sorted(done for done, _total in seen)
