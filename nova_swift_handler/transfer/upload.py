@@ -171,11 +171,11 @@ class Uploader:
     def _work(self) -> None:
         ended: List[bool] = [False]
         while not ended[0]:
-            run = self._runs.get()
-            if run is None:
+            runs = [self._runs.get()]
+            if runs[0] is None:
                 return
             try:
-                self._send(run, ended)
+                self._send(runs, ended)
                 self._failures = 0
             except Exception as error:  # noqa: BLE001  (it must not die with the thread)
                 self._failed(error)
@@ -192,8 +192,8 @@ class Uploader:
             self._failures += 1
         time.sleep(min(_PAUSE * self._failures, _LONGEST_PAUSE))
 
-    def _send(self, first: Run, ended: List[bool]) -> None:
-        """Send one segment that begins with the run *first*; set *ended* if it took the end."""
+    def _send(self, first: List[Optional[Run]], ended: List[bool]) -> None:
+        """Send one segment that begins with the run in *first*; set *ended* if it took the end."""
         with self._lock:
             self._serial += 1
             name = names.segment(str(self._upload_id), self._serial)
@@ -208,11 +208,13 @@ class Uploader:
             for slot, (number, digest) in enumerate(entries):
                 self._map.set(Place(number, index, slot, digest))
 
-    def _pieces(self, first: Run, entries: List[Tuple[int, bytes]],
+    def _pieces(self, first: List[Optional[Run]], entries: List[Tuple[int, bytes]],
                 ended: List[bool]) -> Iterator[Union[bytes, bytearray]]:
-        run: Optional[Run] = first
+        # Nobody else holds on to a run, and each block is let go once it is sent: memory counts.
+        run = first.pop()
         while run is not None:
-            for number, data in run:
+            while run:
+                number, data = run.pop(0)
                 if self._abandoned:
                     raise exceptions.StoreError("the upload was given up")
                 entries.append((number, hashlib.sha256(data).digest()))
