@@ -17,6 +17,7 @@ from __future__ import annotations
 import collections
 import hashlib
 import logging
+import mmap
 from concurrent import futures
 from typing import Callable, Deque, Generator, Iterator, List, NamedTuple
 
@@ -57,7 +58,7 @@ def fetch(account: Account, blocks: BlockMap, stored: List[Segment], threads: in
           stopped: Callable[[], bool] = lambda: False) -> Generator[Fetched, None, None]:
     """Yield all blocks that are not zero, ascending, each checked against its SHA-256.
 
-    Memory: at most ``threads + 1`` runs of 16 MiB.
+    Memory: at most ``threads + 2`` runs of 16 MiB, one of them the block's that was given last.
 
     :raises StoreCorrupt: a block is not what was stored, and is not when read again either.
     :raises StoreError: Swift did not deliver.
@@ -80,7 +81,9 @@ def fetch(account: Account, blocks: BlockMap, stored: List[Segment], threads: in
 
 def _read(account: Account, segment: Segment, group: List[Place]) -> List[Fetched]:
     for last_try in (False, True):
-        data = memoryview(bytearray(len(group) * segments.STRIDE))
+        # Mapped, since the heap does not give back what it once had for buffers of this size: the
+        # process grew to 230 MiB instead of 150.
+        data = memoryview(mmap.mmap(-1, len(group) * segments.STRIDE))
         account.read_into(segment.container, segment.name, group[0].offset, data)
         result = []
         for number, place in enumerate(group):
