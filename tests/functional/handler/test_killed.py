@@ -1,0 +1,222 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""nova-compute or its transfer process dies in the middle: what is left is taken back."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import uuid
+from pathlib import Path
+from typing import Any, Dict, Iterator, List, Optional
+
+import pytest
+
+from tests.functional.handler import compute
+from tests.functional.handler.bench import MIB, Bench, Host, Listing, eventually
+from tests.functional.handler.wire import Wire
+from tests.functional.simulator.process import PASSWORD, environment
+
+WRITTEN = [[0, 40 * MIB]]
+
+_CONFIG = """
+[DEFAULT]
+transport_url = fake:/
+state_path = {state}
+host = host-1
+[xenserver]
+connection_url = {xapi}
+connection_username = root
+connection_password = {password}
+[glance]
+api_servers = {glance}
+[swift_vhd]
+segment_size = 4
+upload_threads = 2
+download_threads = 1
+staging_dir = {state}
+endpoint_override = {swift}
+"""
+
+
+class Compute:
+    """A process in nova-compute's place that makes one call of the handler's."""
+
+    def __init__(self, bench: Bench, directory: Path) -> None:
+        self._bench = bench
+        self._directory = directory
+        self._process: Optional[subprocess.Popen[bytes]] = None
+        self._log = directory / "compute.log"
+
+    def start(self, host: Host, glance: Wire, swift: Wire, **request: str) -> None:
+        config = self._directory / "nova.conf"
+        config.write_text(_CONFIG.format(
+            state=self._directory, xapi=host.settings.url, password=PASSWORD, glance=glance.url,
+            swift=swift.url))
+        user = self._bench.token()
+        request.update(token=user.token, user_id=user.user_id, project_id=user.project_id,
+                       instance=str(uuid.uuid4()))
+        with open(self._log, "wb") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, str(compute.__file__), self._bench.env["config_file"],
+                 str(config)],
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, env=environment())
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(request).encode("utf-8"))
+        self._process.stdin.close()
+
+    def transfers(self) -> List[int]:
+        """Return the pids of its transfer processes."""
+        assert self._process is not None
+        found = []
+        for pid in [int(name) for name in os.listdir("/proc") if name.isdigit()]:
+            try:
+                stat = Path("/proc/%d/stat" % pid).read_text().rpartition(")")[2].split()
+                command = Path("/proc/%d/cmdline" % pid).read_bytes()
+            except OSError:
+                continue
+            if int(stat[1]) == self._process.pid and b"transfer.worker" in command:
+                found.append(pid)
+        return found
+
+    def kill_transfer(self) -> None:
+        os.kill(self.transfers()[0], signal.SIGKILL)
+
+    def kill(self) -> None:
+        assert self._process is not None
+        self._process.kill()
+
+    def answer(self) -> Dict[str, Any]:
+        """Wait for what the call gave; nothing from a process that was killed."""
+        assert self._process is not None and self._process.stdout is not None
+        with self._process.stdout as output:
+            said = output.read()
+        self._process.wait(60)
+        log = self._log.read_text()
+        self._bench.check_text(log)
+        return dict(json.loads(said)) if said else {"log": log}
+
+    def end(self) -> None:
+        if self._process is not None and self._process.poll() is None:
+            self._process.kill()
+            self._process.wait(60)
+
+
+@pytest.fixture
+def nova(bench: Bench, tmp_path: Path) -> Iterator[Compute]:
+    made = Compute(bench, tmp_path)
+    yield made
+    made.end()
+
+
+@pytest.fixture
+def swift(bench: Bench) -> Iterator[Wire]:
+    with Wire(bench.env["images_account_url"]) as wire:
+        yield wire
+
+
+@pytest.fixture
+def glance(bench: Bench) -> Iterator[Wire]:
+    with Wire(bench.env["glance_url"]) as wire:
+        yield wire
+
+
+def named(found: Listing) -> Listing:
+    """Leave out of a listing what only takes space: segments and regions that nothing names."""
+    kept = {container: [name for name in names
+                        if not name.startswith(("data/", "regions/"))]
+            for container, names in found.items()}
+    return {container: names for container, names in kept.items() if names}
+
+
+def test_the_handler_itself_stores_and_boots(bench: Bench, host: Host, nova: Compute,
+                                             glance: Wire, swift: Wire) -> None:
+    """Without this the tests below could pass for the wrong reason."""
+    snapshot, image_id = host.snapshot(host.disk(written=WRITTEN)), bench.queued()
+    nova.start(host, glance, swift, image=image_id, vdi=snapshot)
+    assert nova.answer() == {"result": None}
+    assert bench.image(image_id)["status"] == "active"
+    nova.start(host, glance, swift, image=image_id)
+    booted = nova.answer()["result"]["root"]["uuid"]
+    assert host.control.guest_sha256(booted) == host.control.guest_sha256(snapshot)
+    assert host.record(booted)["other_config"]["nova_disk_type"] == "root"
+
+
+@pytest.mark.parametrize("when", ["in the middle of the upload", "before registration"])
+def test_the_transfer_process_is_killed_in_a_snapshot(
+        bench: Bench, host: Host, nova: Compute, glance: Wire, swift: Wire, when: str) -> None:
+    snapshot, image_id = host.snapshot(host.disk(written=WRITTEN)), bench.queued()
+    if when == "before registration":
+        glance.when(b"POST /v2/images/%s/locations" % image_id.encode("ascii"),
+                    nova.kill_transfer)
+    else:
+        swift.when(b"/000003 HTTP", nova.kill_transfer)
+    # XAPI forgets sessions that nobody uses by itself.
+    with bench.nothing_left(host, swift=named, apart_from=["session"]):
+        nova.start(host, glance, swift, image=image_id, vdi=snapshot)
+        answer = nova.answer()
+        assert answer["error"] == "CouldNotUploadImage"
+        assert image_id in answer["message"] and "exit status -9" in answer["message"]
+    assert bench.image(image_id)["status"] == "queued"
+
+
+def test_the_transfer_process_is_killed_in_a_boot(
+        bench: Bench, host: Host, nova: Compute, glance: Wire, swift: Wire) -> None:
+    image_id = bench.store(host, host.disk(written=WRITTEN))
+    swift.when(b"/000003 HTTP", nova.kill_transfer)
+    with bench.nothing_left(host, apart_from=["session"]):
+        # XAPI takes a while to let go of a disk whose transfer broke.
+        host.control.set_fault("vbd_linger", seconds=3.0)
+        nova.start(host, glance, swift, image=image_id)
+        answer = nova.answer()
+        assert answer["error"] == "CouldNotFetchImage"
+        assert image_id in answer["message"] and "exit status -9" in answer["message"]
+
+
+def test_nova_compute_is_killed_in_a_snapshot(
+        bench: Bench, host: Host, nova: Compute, glance: Wire, swift: Wire) -> None:
+    """Its transfer process notices, and takes back all it has stored."""
+    snapshot, image_id = host.snapshot(host.disk(written=WRITTEN)), bench.queued()
+    transfers: List[int] = []
+
+    def kill() -> None:
+        transfers.extend(nova.transfers())
+        nova.kill()
+
+    swift.when(b"/000003 HTTP", kill)
+    with bench.nothing_left(host):
+        host.control.set_fault("rate", bytes_per_second=8 * MIB)
+        nova.start(host, glance, swift, image=image_id, vdi=snapshot)
+        assert "result" not in nova.answer()
+        eventually(lambda: not os.path.exists("/proc/%d" % transfers[0]))
+    assert bench.image(image_id)["status"] == "queued"
+
+
+def test_nova_compute_is_killed_in_a_boot(
+        bench: Bench, host: Host, nova: Compute, glance: Wire, swift: Wire) -> None:
+    image_id = bench.store(host, host.disk(written=WRITTEN))
+    transfers: List[int] = []
+
+    def kill() -> None:
+        transfers.extend(nova.transfers())
+        nova.kill()
+
+    swift.when(b"/000003 HTTP", kill)
+    with bench.nothing_left(host):
+        host.control.set_fault("rate", bytes_per_second=8 * MIB, direction="import")
+        nova.start(host, glance, swift, image=image_id)
+        assert "result" not in nova.answer()
+        eventually(lambda: not os.path.exists("/proc/%d" % transfers[0]))
