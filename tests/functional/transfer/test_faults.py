@@ -246,8 +246,8 @@ def test_swift_itself_serves_no_view_of_a_damaged_segment(shop: Shop,
     data = bytearray(shop.download(path))
     data[1000] ^= 1
     _replace(shop, path, bytes(data))
-    stream = shop.account.open(point.container, "points/%s/disk.vhd" % point.image_id)
     with pytest.raises(exceptions.StoreError):
+        stream = shop.account.open(point.container, "points/%s/disk.vhd" % point.image_id)
         while stream.read(MIB2):
             pass
 
