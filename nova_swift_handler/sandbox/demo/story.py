@@ -72,8 +72,9 @@ class Story:
                              (image.disk_format, image.container_format) == ("vhd", "bare"),
                              "%s, %d bytes" % (image_id, image.size))
         with report.step("boot each snapshot on the other SR type"):
-            for kind, other in (("ext", "lvm"), ("lvm", "ext")):
-                server = self._boot(other, "%s-from-%s" % (other, kind), images[kind])
+            crossed = [(kind, other, self._boot(other, "%s-from-%s" % (other, kind), images[kind]))
+                       for kind, other in (("ext", "lvm"), ("lvm", "ext"))]
+            for kind, other, server in crossed:
                 self._compare("snapshot of %s booted on %s" % (kind, other), other, server,
                               contents[kind])
         with report.step("boot a chain of two VHDs that direct_vhd made, on both hosts"):

@@ -20,6 +20,7 @@ import signal
 import sys
 from typing import Any, Iterator
 
+import sqlite_patience
 from cheroot import wsgi
 
 THREADS = 24
@@ -52,6 +53,7 @@ def adapt(application: Any) -> Any:
 
 def main() -> None:
     name, host, port = sys.argv[1:]
+    sqlite_patience.install()
     # The services read their own command line from here.
     sys.argv = [name.split(".")[0]]
     module, _, attribute = name.partition(":")
