@@ -118,8 +118,10 @@ class Connection:
             stop=tenacity.stop_after_attempt(self._attempts),
             wait=tenacity.wait_random_exponential(multiplier=0.2, max=10),
             retry=tenacity.retry_if_exception(_may_pass),
-            before_sleep=lambda state: LOG.warning(
-                "%s; trying again", state.outcome.exception() if state.outcome else what),
+            # Old releases of tenacity go by the name of the parameter.
+            before_sleep=lambda retry_state: LOG.warning(
+                "%s; trying again",
+                retry_state.outcome.exception() if retry_state.outcome else what),
             reraise=True)
         return retrying(self.once, what, request)
 
