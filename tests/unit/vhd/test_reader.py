@@ -123,6 +123,24 @@ def test_room_that_tapdisk_leaves_between_blocks_is_passed_over() -> None:
         disks.noise(SMALL, number) for number in range(3)]
 
 
+def test_a_compact_stream_is_read_to_its_footer_and_no_further() -> None:
+    # What follows is for others to judge: the end of an export takes XAPI a while.
+    stream = io.BytesIO(_vhd() + b"whatever")
+    assert len(list(StreamReader(stream).blocks(compact=True))) == 3
+    assert stream.read() == b"whatever"
+
+
+def test_a_stream_that_is_not_compact_is_not_taken_for_one() -> None:
+    with pytest.raises(exceptions.VhdError):
+        list(StreamReader(io.BytesIO(_vhd(gap=1))).blocks(compact=True))
+
+
+@pytest.mark.parametrize("length", [-512, -511, -1])
+def test_a_compact_stream_cut_in_its_footer_is_truncated(length: int) -> None:
+    with pytest.raises(exceptions.VhdTruncated, match="its last footer"):
+        list(StreamReader(io.BytesIO(_vhd()[:length])).blocks(compact=True))
+
+
 def test_a_differencing_vhd_names_its_parent() -> None:
     data = _vhd(kind=independent.DIFFERENCING, parent_id=b"P" * 16, parent_name="base.vhd")
     reader = StreamReader(io.BytesIO(data))
