@@ -53,7 +53,9 @@ class Connection:
     def __init__(self, session: ks_session.Session, endpoint_filter: Dict[str, Any], *,
                  verify: Any = True, timeout: float = 60, attempts: int = 5) -> None:
         self._session = session
-        self._filter = {"service_type": "object-store", **endpoint_filter}
+        # keystoneauth 4.0 takes an endpoint_override of None for the endpoint.
+        self._filter = {"service_type": "object-store", **{
+            name: value for name, value in endpoint_filter.items() if value is not None}}
         self._verify = verify
         self._timeout = timeout
         self._attempts = attempts
