@@ -51,7 +51,9 @@ class Environment(NamedTuple):
     ours: bool = False
 
 
-_NOVA = ["nova==21.2.4", "openstack-placement==3.0.1"]
+# setuptools: pkg_resources, which these releases import, went with 81; the one that comes with
+# Python 3.8 does not find all distributions that today's pip installs.
+_NOVA = ["nova==21.2.4", "openstack-placement==3.0.1", "setuptools>=68,<81"]
 _TESTS = ["pytest", "hypothesis", "libvhdi-python", "XenAPI"]
 _CHECKS = ["mypy", "ruff", "reno"]
 

@@ -61,7 +61,8 @@ def write_config(directory: Path, plan: Plan, host: Host, paste_config: Path,
     auth = identity.password_options(_SERVICE_USER, plan.keystone_url)
     client = {**auth, "region_name": host.region, "valid_interfaces": "internal"}
     token_check: Dict[str, ini.Value] = {
-        "www_authenticate_uri": plan.keystone_url, **auth, "service_token_roles_required": True}
+        "www_authenticate_uri": plan.keystone_url, **auth, "service_token_roles_required": True,
+        "interface": "internal"}  # old releases ask for "admin", which the catalog has not
     basics = _basics(directory)
     ini.write(directory / "placement.conf", {
         "DEFAULT": basics["DEFAULT"],
@@ -89,6 +90,8 @@ def write_config(directory: Path, plan: Plan, host: Host, paste_config: Path,
             "flat_injected": False,
             "heal_instance_info_cache_interval": -1,
             "graceful_shutdown_timeout": 3,
+            # After a longer stop the scheduler takes a host for dead until its next report.
+            "report_interval": 3,
             # Each request is logged by Placement and API already, and neutronclient warns at each.
             "default_log_levels": ["neutronclient=ERROR", "nova.placement.wsgi.server=WARNING",
                                    "oslo_messaging.rpc.client=ERROR", "stevedore=CRITICAL",
@@ -101,6 +104,9 @@ def write_config(directory: Path, plan: Plan, host: Host, paste_config: Path,
         "placement": client,
         "neutron": client,
         "glance": {"region_name": host.region, "valid_interfaces": "internal"},
+        # In the process's memory, by the one backend that dogpile finds without pkg_resources: that
+        # overlooks distributions with a dot in their name which today's tools installed.
+        "cache": {"enabled": True, "backend": "dogpile.cache.memory"},
         "vnc": {"enabled": False},
         "xenserver": {
             "connection_url": plan.url(host.xapi),

@@ -38,7 +38,7 @@ import placement.conf
 import placement.db_api
 import placement.deploy
 from eventlet import hubs
-from nova import config, context, exception, objects, service, utils, wsgi
+from nova import config, context, exception, objects, service, servicegroup, utils, wsgi
 from nova.compute import rpcapi as compute_rpcapi
 from nova.objects import host_mapping
 from nova.scheduler import rpcapi as scheduler_rpcapi
@@ -86,10 +86,19 @@ def compute_node(host: str) -> Any:
             eventlet.sleep(0.05)
 
 
+def wait_until_up(host: str) -> None:
+    """Wait until nova-compute has reported, so that the scheduler takes it for alive."""
+    admin = context.get_admin_context()
+    while not servicegroup.API().service_is_up(
+            objects.Service.get_by_host_and_binary(admin, host, "nova-compute")):
+        eventlet.sleep(0.1)
+
+
 def announce(conf: Any) -> None:
     """Map this host into the cell, as ``nova-manage cell_v2 discover_hosts`` does, and say so."""
     node = compute_node(conf.host)
     host_mapping.discover_hosts(context.get_admin_context())
+    wait_until_up(conf.host)
     print("READY " + json.dumps({"host": conf.host, "node": node.hypervisor_hostname}),
           flush=True)
 
