@@ -83,7 +83,8 @@ def load(data: Stream, target: Target, settings: TransferSettings) -> None:
 def apply_vhd(reader: StreamReader, target: Target, total: Optional[int] = None) -> None:
     """Write the VHD that *reader* reads to a new VDI, or on top of what *target* holds.
 
-    Sector bitmaps pass unchanged, so sectors that the VHD lacks stay as they are.
+    Sector bitmaps pass on, so sectors that the VHD lacks stay as they are; so do those that its
+    last block has beyond its disk's end, where the VDI, or a leaf above, may be larger.
 
     :param total: bytes of all VHDs that make the disk, for progress.
     """
@@ -99,11 +100,22 @@ def apply_vhd(reader: StreamReader, target: Target, total: Optional[int] = None)
     def chunks() -> Iterator[Any]:
         yield layout.head
         for block in reader.blocks():
-            yield block.bitmap
+            sectors = (reader.footer.virtual_size
+                       - block.number * reader.header.block_size) // constants.SECTOR
+            yield _first(block.bitmap, sectors)
             yield block.data
         yield layout.footer
 
     target.apply(layout.length, chunks(), total)
+
+
+def _first(bitmap: bytes, sectors: int) -> bytes:
+    """Return *bitmap* with only the first *sectors* bits left as they are, the others clear."""
+    whole, rest = divmod(sectors, 8)
+    if whole >= len(bitmap):
+        return bitmap
+    return (bitmap[:whole] + bytes([bitmap[whole] & (0xFF00 >> rest & 0xFF)])).ljust(
+        len(bitmap), b"\0")
 
 
 def _load_tgz(stream: tgz.Readable, target: Target, settings: TransferSettings) -> None:

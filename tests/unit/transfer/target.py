@@ -23,12 +23,14 @@ class FakeTarget:
     """Stands for ``transfer.boot.Target``.
 
     :ivar disk: the VDI's bytes; None until it is created.
-    :ivar lengths: bytes of each VHD that was applied.
+    :ivar sent: each VHD that was applied.
+    :ivar lengths: bytes of each.
     """
 
     def __init__(self) -> None:
         self.uuid: Optional[str] = None
         self.disk: Optional[bytearray] = None
+        self.sent: List[bytes] = []
         self.lengths: List[int] = []
         self.totals: List[Optional[int]] = []
 
@@ -42,6 +44,7 @@ class FakeTarget:
         vhd = b"".join(bytes(chunk) for chunk in chunks)
         assert len(vhd) == length, "Content-Length was a lie"
         independent.apply(vhd, self.disk)
+        self.sent.append(vhd)
         self.lengths.append(length)
         self.totals.append(total)
 

@@ -83,6 +83,20 @@ def test_a_disk_that_is_no_multiple_of_its_blocks_ends_where_it_should(
         images.SMALL, 1)[:512]
 
 
+@pytest.mark.parametrize("sectors", [1, 7, 8, 9, 100, 4095, 4096])
+def test_nothing_is_said_to_be_beyond_the_disks_end(staging: TransferSettings,
+                                                    sectors: int) -> None:
+    """The VDI is larger, and a guest would see it there."""
+    block_size = independent.MIB2
+    vhd = independent.build(block_size + 512 * sectors, {
+        number: Block(independent.full(block_size), disks.noise(block_size, number))
+        for number in (0, 1)})
+    sent = independent.parse(_load(vhd, staging).sent[0])
+    assert sent.blocks[0].bitmap == independent.full(block_size)
+    assert sent.blocks[1].bitmap == independent.bitmap(
+        [number < sectors for number in range(4096)])
+
+
 @pytest.mark.parametrize("compress", [False, True])
 def test_what_qemu_makes_boots(staging: TransferSettings, qemu_img: Any, compress: bool,
                                tmp_path: pathlib.Path) -> None:
