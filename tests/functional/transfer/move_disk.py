@@ -20,7 +20,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import resource
 import sys
 import time
 
@@ -36,7 +35,9 @@ from nova_swift_handler.transfer.source import FileSource
 
 def _peak() -> int:
     """Return the most memory this process has ever had, bytes."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    # Not ru_maxrss: that begins with what the process had from which this one was forked.
+    with open("/proc/self/status") as status:
+        return next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmHWM"))
 
 
 def main() -> None:
