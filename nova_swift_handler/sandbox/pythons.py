@@ -38,7 +38,7 @@ def _candidates(version: str) -> Iterator[Path]:
     if chosen:
         yield Path(chosen)
     # The interpreter itself, not the virtual environment it may run in.
-    yield Path(getattr(sys, "_base_executable", "") or sys.executable)
+    yield Path(sys.base_prefix) / "bin" / f"python{version}"
     for name in (f"python{version}", "python3", "python"):
         found = shutil.which(name)
         if found:
