@@ -174,14 +174,18 @@ class Publisher:
 
 
 def points(account: Account, container: str) -> Iterator[Point]:
-    """Yield the complete points of *container*."""
+    """Yield the complete points of *container*; those that cannot be read are passed over."""
     for row in account.listing(container, "points/"):
         if row["name"].endswith("/" + names.POINT):
             try:
-                value = account.get_json(container, row["name"])
+                point = Point.parse(account.get_json(container, row["name"]))
             except exceptions.ObjectMissing:
                 continue  # a listing may still name what was deleted since
-            yield Point.parse(value)
+            except (exceptions.PointInvalid, exceptions.StoreCorrupt) as error:
+                # One bad point must not keep the volume from being snapshotted again.
+                LOG.warning("Passing over %s/%s: %s", container, row["name"], error)
+                continue
+            yield point
 
 
 def writer() -> str:
