@@ -81,7 +81,12 @@ class StoreUnreachable(StoreError):
 
 
 class StoreAuthFailed(StoreError):
-    """Keystone or Swift rejected the service account."""
+    """Keystone or Swift rejected the service account.
+
+    :ivar passing: a new token may be accepted.
+    """
+
+    passing = False
 
 
 class ObjectMissing(StoreError):
@@ -120,6 +125,10 @@ class ImageUnavailable(GlanceError):
     """Glance does not give this image to this user, or it does not exist."""
 
 
+class AccessRefused(ImageUnavailable):
+    """Glance refuses this user the image, though it may well exist."""
+
+
 class ImageCorrupt(GlanceError):
     """An image's bytes differ from its recorded size or hash."""
 
@@ -130,6 +139,10 @@ class ImageUnsupported(SwiftVhdError):
 
 class RegistrationFailed(GlanceError):
     """An image could not be made active."""
+
+
+class OutcomeUnknown(GlanceError):
+    """Whether an image is or will be active is not known, nor could it be deleted."""
 
 
 class ActivationPending(RegistrationFailed):

@@ -57,10 +57,13 @@ class SwiftVhdHandler:
                 origin={"instance": instance["uuid"], "instance_name": instance["name"],
                         "host": CONF.host, "vdi": vdi_uuids[0]})
             result = process.run(job)
-        except exceptions.ImageUnavailable as error:
-            LOG.warning("Snapshot of instance %s: %s", instance["uuid"], error)
-            raise nova_exception.ImageNotFound(image_id=image_id) from error
         except exceptions.SwiftVhdError as error:
+            if (isinstance(error, exceptions.ImageUnavailable)
+                    and not isinstance(error, exceptions.AccessRefused)):
+                # Nova takes this for the user's wish.  For a refusal it must not: createBackup
+                # would count the empty image as a backup and delete a good one for it.
+                LOG.warning("Snapshot of instance %s: %s", instance["uuid"], error)
+                raise nova_exception.ImageNotFound(image_id=image_id) from error
             LOG.error("Snapshot of instance %s as image %s failed: %s", instance["uuid"],
                       image_id, error)
             if job is not None and isinstance(error, exceptions.TransferFailed):
@@ -81,6 +84,10 @@ class SwiftVhdHandler:
         :raises nova.exception.ImageUnacceptable: the image is no whole disk.
         :raises nova.exception.CouldNotFetchImage: it failed; no VDI is left of it.
         """
+        if CONF.glance.verify_glance_signatures:
+            raise nova_exception.ImageUnacceptable(
+                image_id=image_id, reason="swift_vhd does not verify image signatures yet, which "
+                "[glance] verify_glance_signatures demands")
         job: Optional[jobs.BootJob] = None
         made: List[str] = []
 

@@ -22,6 +22,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import importlib.metadata
+import logging
 import uuid
 from concurrent import futures
 from typing import Any, Dict, Iterator, List, Optional, Tuple
@@ -36,6 +37,8 @@ from nova_swift_handler.store import removal
 from nova_swift_handler.store.account import Account, Stored
 from nova_swift_handler.store.manifest import Entry
 from nova_swift_handler.vhd.layout import Layout
+
+LOG = logging.getLogger(__name__)
 
 VHD_CONTENT_TYPE = "application/x-vhd"
 _WORKERS = 4

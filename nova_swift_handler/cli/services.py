@@ -14,6 +14,8 @@
 
 from __future__ import annotations
 
+import socket
+
 from nova_swift_handler.cli import base
 from nova_swift_handler.transfer.jobs import Services
 
@@ -23,5 +25,8 @@ def of(command: base.Configured) -> Services:
 
     :raises ConfigError: an option is missing or wrong.
     """
+    transfer = command.transfer_settings()
+    # For connections whose library sets no limit, as requests before 2.32 for chunked bodies.
+    socket.setdefaulttimeout(transfer.idle_timeout)
     return Services(credentials=command.credentials(), store=command.store_settings(),
-                    transfer=command.transfer_settings(), glance=command.glance_settings())
+                    transfer=transfer, glance=command.glance_settings())

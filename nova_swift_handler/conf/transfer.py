@@ -21,22 +21,22 @@ OPTS = [
         "upload_threads",
         default=4,
         min=1,
-        max=64,
+        max=16,
         help="""
 Number of objects of one snapshot sent to Swift at the same time.
 
-Each needs a few MiB of memory in the process that does the transfer.
+Each needs 32 MiB of memory in the process that does the transfer.
 """,
     ),
     cfg.IntOpt(
         "download_threads",
         default=4,
         min=1,
-        max=64,
+        max=16,
         help="""
 Number of ranges of one disk read from Swift at the same time.
 
-Each needs a few MiB of memory in the process that does the transfer.
+Each needs 32 MiB of memory in the process that does the transfer.
 """,
     ),
     cfg.IntOpt(

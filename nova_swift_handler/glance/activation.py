@@ -14,6 +14,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 
 from nova_swift_handler import exceptions
@@ -98,6 +99,8 @@ def _settle(records: Records, image: Image, doing: str) -> None:
     A Glance that hashes after the activation takes much longer, and is not waited for.
     """
     deadline = time.monotonic() + _SETTLING
-    while image.import_task is not None and time.monotonic() < deadline:
-        time.sleep(_SETTLING / 20)
-        image = records.get(image.id, doing)
+    # The image is active: whatever happens to this question, it has been registered.
+    with contextlib.suppress(exceptions.GlanceError):
+        while image.import_task is not None and time.monotonic() < deadline:
+            time.sleep(_SETTLING / 20)
+            image = records.get(image.id, doing)

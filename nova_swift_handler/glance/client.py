@@ -15,7 +15,7 @@
 from __future__ import annotations
 
 import enum
-from typing import Any, Dict, FrozenSet, List, Optional, Sequence, Tuple
+from typing import Any, Dict, FrozenSet, Iterator, List, Optional, Sequence, Tuple
 
 import tenacity
 from keystoneauth1 import exceptions as ks_exceptions
@@ -142,6 +142,8 @@ class Client:
             url, method, auth=self._auth(identity), raise_exc=False, log=False,
             verify=settings.tls, timeout=timeout or (settings.connect_timeout,
                                                      settings.read_timeout),
+            # A body that is being made cannot be sent again from its start.
+            allow_reauth=not isinstance(kwargs.get("data"), Iterator),
             **dict(kwargs, headers=headers))
 
     def _auth(self, identity: Identity) -> Any:
@@ -150,7 +152,7 @@ class Client:
         if identity is Identity.SERVICE or self._user is None:
             return service
         if not self._user.token:
-            raise exceptions.ImageUnavailable(
+            raise exceptions.AccessRefused(
                 "Asking Glance on behalf of a user: the request came without the user's token, "
                 "so what this user may have cannot be known.")
         user = token_endpoint.Token(endpoint=None, token=self._user.token)

@@ -80,7 +80,7 @@ def from_response(response: Any, doing: str, key: Optional[str] = None,
         kind = exceptions.GlanceBroken
         advice = " See glance-api's log."
     elif status == 401:
-        kind = exceptions.ImageUnavailable if as_user else exceptions.GlanceError
+        kind = exceptions.AccessRefused if as_user else exceptions.GlanceError
         advice = (" The user's token is not valid or expired; an expired one is accepted only "
                   "together with a service account that has the role 'service'." if as_user else
                   " Keystone gave the service account a token that Glance does not accept.")
@@ -88,7 +88,7 @@ def from_response(response: Any, doing: str, key: Optional[str] = None,
         kind = exceptions.ImageUnavailable
         advice = f" The image does not exist, was deleted meanwhile, or {who} may not see it."
     elif status == 403:
-        kind = exceptions.ImageUnavailable
+        kind = exceptions.AccessRefused
         advice = f" Glance's policies do not allow it to {who}."
     elif status == 413:
         kind = exceptions.RegistrationFailed

@@ -104,8 +104,8 @@ def write_config(directory: Path, plan: Plan, host: Host, paste_config: Path,
         "placement": client,
         "neutron": client,
         "glance": {"region_name": host.region, "valid_interfaces": "internal"},
-        # In the process's memory, by the one backend that dogpile finds without pkg_resources: that
-        # overlooks distributions with a dot in their name which today's tools installed.
+        # In the process's memory, by the one backend that dogpile finds without pkg_resources:
+        # that overlooks distributions with a dot in their name which today's tools installed.
         "cache": {"enabled": True, "backend": "dogpile.cache.memory"},
         "vnc": {"enabled": False},
         "xenserver": {

@@ -129,10 +129,9 @@ class Account:
         """
         body = json.dumps([entry.as_json() for entry in entries]).encode("utf-8")
         what = _what("PUT of the manifest", container, name)
-        answer: Dict[str, Any] = {}
         self._conn.repeat(what, lambda **auth: swift.put_object(
             container=container, name=name, contents=body, content_type=content_type,
-            query_string="multipart-manifest=put", response_dict=answer, **auth))
+            query_string="multipart-manifest=put", **auth))
         stored = self.head(container, name)
         size = sum(entry.length for entry in entries)
         if stored.size != size:

@@ -174,7 +174,7 @@ def _translate(what: str, error: swiftclient.ClientException) -> exceptions.Stor
         refused = exceptions.StoreAuthFailed(
             text + "; check the service account's roles and the container's rights")
         # A token may have been revoked while it was cached: one more try, with a new one.
-        refused.passing = status == 401  # type: ignore[attr-defined]
+        refused.passing = status == 401
         return refused
     if status in _PASSING:
         return exceptions.StoreUnreachable(text)

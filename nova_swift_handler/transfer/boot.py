@@ -25,7 +25,7 @@ from nova_swift_handler.glance.image import Image
 from nova_swift_handler.store.account import Account
 from nova_swift_handler.transfer import fetch, foreign
 from nova_swift_handler.transfer.jobs import BootJob
-from nova_swift_handler.transfer.report import Report
+from nova_swift_handler.transfer.report import Report, Watched
 from nova_swift_handler.vhd.layout import FULL_BITMAP, Layout
 from nova_swift_handler.xapi import disk as disks
 from nova_swift_handler.xapi.import_ import import_disk
@@ -57,7 +57,8 @@ def run(job: BootJob, report: Report) -> Dict[str, Any]:
             source = "swift"
         else:
             with target, contextlib.closing(images.open_data(image.id)) as data, _advised():
-                foreign.load(data, target, services.transfer)
+                foreign.load(Watched(data, data.length, report.check), target,
+                             services.transfer)
             source = "glance"
         return {"vdi_uuid": target.uuid, "source": source, "virtual_size": target.virtual_size}
 

@@ -34,12 +34,17 @@ from nova_swift_handler.vhd.file import VhdFile
 
 LEAF = "0.vhd"
 _NUMBERED = re.compile(r"([0-9]{1,3})\.vhd")
-_OLD_STYLE = {"snap.vhd": 0, "image.vhd": 1, "base.vhd": 2}
+_OLD_STYLE = {"snap.vhd": -3, "image.vhd": -2, "base.vhd": -1}
+"""Below zero: which numbers they have depends on which of them are there."""
+
 _PIECE = 1024 * 1024
 
 
 def number_of(name: str) -> Optional[int]:
-    """Return which VHD of a chain a member called *name* is, the leaf being 0; None if none."""
+    """Return which VHD of a chain a member called *name* is; None if none.
+
+    The leaf has the lowest number: 0, or in an old-style image one below zero.
+    """
     base = os.path.basename(name)
     match = _NUMBERED.fullmatch(base)
     return int(match.group(1)) if match else _OLD_STYLE.get(base)
@@ -99,6 +104,8 @@ class Staging:
         :raises ChainBroken: a VHD is missing, foreign, or links elsewhere.
         :raises VhdError: one is malformed.
         """
+        if self._paths and max(self._paths) < 0:  # old style: numbered by which are there
+            self._paths = dict(enumerate(self._paths[old] for old in sorted(self._paths)))
         count = len(self._paths)
         if not count:
             raise exceptions.ImageUnsupported(

@@ -23,13 +23,13 @@ from concurrent import futures
 from typing import Any, BinaryIO, Callable, Dict, Iterator, List, Mapping, Tuple, cast
 
 from nova_swift_handler import exceptions
-from nova_swift_handler.catalog import containers, names, properties
+from nova_swift_handler.catalog import containers, names
 from nova_swift_handler.catalog.publish import Publisher
 from nova_swift_handler.glance.published import Published
 from nova_swift_handler.glance.settings import LOCATION
 from nova_swift_handler.store.account import Account
 from nova_swift_handler.store.manifest import Entry
-from nova_swift_handler.transfer import template
+from nova_swift_handler.transfer import snapshot, template
 from nova_swift_handler.transfer.jobs import Services
 
 CONTENT_TYPE = "application/x-iso9660-image"
@@ -62,12 +62,12 @@ def create(services: Services, name: str, path: str, *, visibility: str,
                 stream = account.open(container, view)
                 return cast(BinaryIO, stream), stream.length
 
-            images.register(image.id, Published(
-                size, services.containers.images, image.id, open_iso, disk_format="iso"))
             values = {"name": name, "id": image.id, "kind": "iso", "size": str(size),
                       "checksum": "sha256:" + digest, "created_at": image.created_at,
                       **{"property." + key: value for key, value in image_properties.items()}}
-            properties.write(account, container, name, values)
+            with template.described(account, container, name, values, images):
+                snapshot.register(images, image.id, Published(
+                    size, services.containers.images, image.id, open_iso, disk_format="iso"))
             return values
 
 
@@ -113,6 +113,8 @@ def _stored(services: Services, account: Account, image_id: str, path: str, size
         if for_glance:
             publisher.offer(image_id, view, size, CONTENT_TYPE)
         yield view, digest.result()
+    except exceptions.OutcomeUnknown:
+        raise
     except BaseException:
         publisher.withdraw()
         raise

@@ -30,7 +30,7 @@ import time
 from typing import Any, Callable, Dict, Iterator, Optional
 
 from nova_swift_handler import exceptions
-from nova_swift_handler.transfer.jobs import Job
+from nova_swift_handler.transfer.jobs import BootJob, Job, SnapshotJob
 
 LOG = logging.getLogger(__name__)
 
@@ -43,6 +43,9 @@ _slots: Optional[threading.BoundedSemaphore] = None
 _SLOTS = 4
 """Transfers of one nova-compute at a time; each may take 256 MiB."""
 
+_LARGE = (SnapshotJob, BootJob)
+"""Jobs that need a slot; those that clean up do not wait for others to end."""
+
 
 def run(job: Job, listener: Listener = lambda event: None) -> Dict[str, Any]:
     """Do *job* in a process of its own; return its result.
@@ -51,7 +54,7 @@ def run(job: Job, listener: Listener = lambda event: None) -> Dict[str, Any]:
     :raises SwiftVhdError: the job's own error.
     :raises TransferFailed: the process died.
     """
-    with _slot():
+    with _slot() if isinstance(job, _LARGE) else contextlib.nullcontext():
         ours, theirs = socket.socketpair()
         with ours:
             process = _start(theirs)

@@ -16,13 +16,41 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import Any, Callable, Dict
+from typing import Any, Callable, Dict, Protocol
 
 from nova_swift_handler import exceptions
 
 Event = Dict[str, Any]
 
 _INTERVAL = 1.0
+
+
+class Readable(Protocol):
+    """Bytes, front to back."""
+
+    def read(self, size: int) -> bytes:
+        """Return up to *size* bytes; none at the end."""
+
+
+class Watched:
+    """A stream that stops when the transfer is to stop.
+
+    :ivar length: bytes of the stream.
+    """
+
+    def __init__(self, stream: Readable, length: int, check: Callable[[], None]) -> None:
+        self._stream = stream
+        self._check = check
+        self.length = length
+
+    def read(self, size: int) -> bytes:
+        """Return up to *size* bytes; none at the end."""
+        self._check()
+        return self._stream.read(size)
+
+    def close(self) -> None:
+        """Close the stream, if it can be."""
+        getattr(self._stream, "close", lambda: None)()
 
 
 class Report:
@@ -51,12 +79,19 @@ class Report:
 
         :raises TransferFailed: the transfer is to stop.
         """
-        if self._stop.is_set():
-            raise exceptions.TransferFailed("the transfer was given up: " + self._reason)
+        self.check()
         now = time.monotonic()
         if now - self._sent_at >= _INTERVAL:
             self._sent_at = now
             self._send({"event": "progress", "done": done, "total": total})
+
+    def check(self) -> None:
+        """Go on, or raise.
+
+        :raises TransferFailed: the transfer is to stop.
+        """
+        if self._stop.is_set():
+            raise exceptions.TransferFailed("the transfer was given up: " + self._reason)
 
     def created_vdi(self, uuid: str) -> None:
         """Say that a VDI exists that is to be destroyed if this process dies."""

@@ -23,10 +23,11 @@ from nova_swift_handler.catalog import containers, names
 from nova_swift_handler.catalog.point import Point
 from nova_swift_handler.catalog.publish import Publisher, Subject
 from nova_swift_handler.glance.published import Published
+from nova_swift_handler.glance.service import ImageService
 from nova_swift_handler.glance.settings import LOCATION
 from nova_swift_handler.store.account import Account
 from nova_swift_handler.transfer.jobs import Services, SnapshotJob
-from nova_swift_handler.transfer.report import Report
+from nova_swift_handler.transfer.report import Report, Watched
 from nova_swift_handler.transfer.source import DiskSource, VdiSource
 from nova_swift_handler.transfer.upload import Uploader
 from nova_swift_handler.xapi.session import Session
@@ -60,17 +61,37 @@ def run(job: SnapshotJob, report: Report) -> Dict[str, Any]:
             services, account, subject, VdiSource(session, job.vdi_uuid),
             services.containers.volume(job.volume_id), report,
             for_glance=how == LOCATION) as point:
-        how = images.register(image.id, published(account, services, point))
+        how = register(images, image.id, published(account, services, point, report))
     return {"registration": how, "virtual_size": point.virtual_size, "vhd_size": point.vhd_size,
             "blocks": point.blocks, "segments": len(point.segments),
             "stored": sum(segment.size for segment in point.segments)}
 
 
-def published(account: Account, services: Services, point: Point) -> Published:
+def register(images: ImageService, image_id: str, disk: Published) -> str:
+    """Make an image active; return how.
+
+    :raises OutcomeUnknown: whether it is, or will be, is not known.
+    :raises GlanceError: it is not, and will not be.
+    """
+    try:
+        return images.register(image_id, disk)
+    except exceptions.ActivationPending as pending:
+        # Glance may yet have an active image of these bytes: that has to go before they do.
+        try:
+            images.delete(image_id)
+        except exceptions.GlanceError as error:
+            raise exceptions.OutcomeUnknown(
+                "%s Nor could image %s be deleted (%s), so its disk is kept in Swift. Delete the "
+                "image." % (pending, image_id, error)) from pending
+        raise
+
+
+def published(account: Account, services: Services, point: Point, report: Report) -> Published:
     """Return a point as ``ImageService.register`` takes it."""
     def open_vhd() -> Tuple[BinaryIO, int]:
         stream = account.open(point.container, names.of_point(point.image_id, names.DISK_VIEW))
-        return cast(BinaryIO, stream), stream.length
+        watched = Watched(stream, stream.length, report.check)
+        return cast(BinaryIO, watched), watched.length
 
     return Published(point.vhd_size, services.containers.images, point.image_id, open_vhd)
 
@@ -92,8 +113,12 @@ def stored(services: Services, account: Account, subject: Subject, source: DiskS
     try:
         virtual_size, blocks, segments = uploader.upload(source)
         publisher = Publisher(account, services.containers, container)
-        yield publisher.publish(subject, virtual_size, blocks, segments,
-                                for_glance)
+        report.check()
+        point = publisher.publish(subject, virtual_size, blocks, segments, for_glance)
+        report.check()
+        yield point
+    except exceptions.OutcomeUnknown:
+        raise  # what Glance may have must not lose its bytes; they can be removed later
     except BaseException:
         if publisher is not None:
             publisher.withdraw()

@@ -15,6 +15,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from typing import Callable, Dict, Iterator, Mapping, Optional
 
 from nova_swift_handler import exceptions
@@ -23,11 +24,14 @@ from nova_swift_handler.catalog.publish import Subject
 from nova_swift_handler.glance.image import Image
 from nova_swift_handler.glance.service import ImageService
 from nova_swift_handler.glance.settings import LOCATION
+from nova_swift_handler.store import removal
 from nova_swift_handler.store.account import Account
 from nova_swift_handler.transfer import snapshot
 from nova_swift_handler.transfer.jobs import Services
 from nova_swift_handler.transfer.report import Report
 from nova_swift_handler.transfer.source import FileSource
+
+LOG = logging.getLogger(__name__)
 
 
 def create(services: Services, name: str, path: str, *, visibility: str,
@@ -54,13 +58,14 @@ def create(services: Services, name: str, path: str, *, visibility: str,
         report = Report(lambda event: progress(event["done"], event["total"]))
         with snapshot.stored(services, account, subject, source, container, report,
                              for_glance=how == LOCATION) as point:
-            images.register(image.id, snapshot.published(account, services, point))
             values = {
                 "name": name, "id": image.id, "kind": "template",
                 "size": str(point.vhd_size), "virtual_size": str(point.virtual_size),
                 "checksum": "blocks-sha256:" + point.digest, "created_at": image.created_at,
                 **{"property." + key: value for key, value in image_properties.items()}}
-            properties.write(account, container, name, values)
+            with described(account, container, name, values, images):
+                snapshot.register(images, image.id,
+                                  snapshot.published(account, services, point, report))
             return values
 
 
@@ -82,6 +87,28 @@ def check_free(account: Account, container: str, name: str) -> None:
 
 
 @contextlib.contextmanager
+def described(account: Account, container: str, name: str, values: Dict[str, str],
+              images: ImageService) -> Iterator[None]:
+    """Write the properties of *name*; if the caller's block raises, they and the image go.
+
+    The image first: what Glance may have as active must not lose its bytes.
+    """
+    try:
+        properties.write(account, container, name, values)
+        yield
+    except exceptions.OutcomeUnknown:
+        raise
+    except BaseException:
+        try:
+            images.delete(values["id"])
+        except exceptions.GlanceError as error:
+            LOG.error("Image %s could not be deleted after a failure; delete it: %s",
+                      values["id"], error)
+        removal.remove(account, [(container, properties.object_name(name))])
+        raise
+
+
+@contextlib.contextmanager
 def new_image(images: ImageService, name: str, disk_format: str, container_format: str,
               image_properties: Mapping[str, str], visibility: str,
               owner: Optional[str] = None) -> Iterator[Image]:
@@ -90,6 +117,8 @@ def new_image(images: ImageService, name: str, disk_format: str, container_forma
                           owner)
     try:
         yield image
+    except exceptions.OutcomeUnknown:
+        raise
     except BaseException:
         with contextlib.suppress(exceptions.GlanceError):
             images.delete(image.id)

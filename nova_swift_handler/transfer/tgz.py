@@ -36,6 +36,9 @@ _HEADERS = 1024 * 1024
 
 _MAX_FILES = 1000
 
+_PASSED_OVER = 256 * 1024 * 1024
+"""Most bytes that are unpacked for nothing; what unpacks to terabytes takes days to find out."""
+
 
 class Readable(Protocol):
     """Bytes, front to back."""
@@ -127,8 +130,14 @@ class _Unpacked:
 
 
 def _drain(stream: Readable) -> None:
-    while stream.read(_PIECE):
-        pass
+    left = _PASSED_OVER
+    while left > 0:
+        piece = stream.read(_PIECE)
+        if not piece:
+            return
+        left -= len(piece)
+    raise exceptions.ImageUnsupported(
+        "the image is a tgz with more than %d bytes of something else than VHDs" % _PASSED_OVER)
 
 
 @contextlib.contextmanager

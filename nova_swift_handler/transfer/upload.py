@@ -110,6 +110,7 @@ class Uploader:
             wanted = {number for number, read in enumerate(self._read)
                       if read and blocks.get(number) is None}
             if not wanted:
+                self._discard_unacknowledged()
                 return source.virtual_size, blocks, self.stored
             LOG.warning("%d blocks were lost with segments that Swift did not take (%s); reading "
                         "the disk again for them", len(wanted), self._error)
@@ -117,10 +118,17 @@ class Uploader:
 
     def discard(self) -> None:
         """Remove the segments that were sent, for an upload that failed."""
-        # Also those whose acknowledgement was lost: Swift may have them.
-        removal.remove(self._account, [
-            (self._container, names.segment(str(self._upload_id), serial))
-            for serial in range(1, self._serial + 1)])
+        removal.remove(self._account, [(self._container, name) for name in self._sent()])
+
+    def _discard_unacknowledged(self) -> None:
+        """Remove segments that Swift may have although it did not say so: nothing names them."""
+        acknowledged = {segment.name for segment in self.stored}
+        removal.remove(self._account, [(self._container, name) for name in self._sent()
+                                       if name not in acknowledged])
+
+    def _sent(self) -> List[str]:
+        return [names.segment(str(self._upload_id), serial)
+                for serial in range(1, self._serial + 1)]
 
     def _pass(self, source: DiskSource, wanted: Optional[Set[int]]) -> None:
         workers = [threading.Thread(target=self._work, daemon=True)
@@ -163,7 +171,8 @@ class Uploader:
 
     def _hand_over(self, run: Run) -> None:
         if self._error is not None and (
-                isinstance(self._error, exceptions.StoreAuthFailed)
+                (isinstance(self._error, exceptions.StoreAuthFailed)
+                 and not self._error.passing)
                 or self._failures > _PATIENCE * self._threads):
             raise self._error
         self._runs.put(run)

@@ -125,6 +125,8 @@ def main() -> int:
     channel = _Channel(int(sys.argv[1]))
     level, job = channel.receive()
     _set_up_logging(channel, level)
+    # For connections whose library sets no limit, as requests before 2.32 for chunked bodies.
+    socket.setdefaulttimeout(job.services.transfer.idle_timeout)
     report = Report(channel.send)
     signal.signal(signal.SIGTERM, lambda _number, _frame: report.stop(
         "its process was told to end"))

@@ -35,7 +35,7 @@ def test_the_key_is_cut_out_however_it_is_written(form) -> None:
 
 
 @pytest.mark.parametrize("status, kind", [
-    (401, exceptions.ImageUnavailable), (403, exceptions.ImageUnavailable),
+    (401, exceptions.AccessRefused), (403, exceptions.AccessRefused),
     (404, exceptions.ImageUnavailable), (410, exceptions.ImageUnavailable),
     (413, exceptions.RegistrationFailed), (500, exceptions.GlanceBroken),
     (405, exceptions.GlanceError),

@@ -51,7 +51,7 @@ def _vhd(number: int, parent: Optional[int] = None, size: int = _SIZE) -> bytes:
 
 @pytest.mark.parametrize(("name", "number"), [
     ("0.vhd", 0), ("1.vhd", 1), ("17.vhd", 17), ("./0.vhd", 0), ("dir/1.vhd", 1),
-    ("../../2.vhd", 2), ("snap.vhd", 0), ("image.vhd", 1), ("base.vhd", 2),
+    ("../../2.vhd", 2), ("snap.vhd", -3), ("image.vhd", -2), ("base.vhd", -1),
     ("0.vhd.bak", None), ("x0.vhd", None), ("._0.vhd", None), ("0.VHD", None), ("vhd", None),
     ("-1.vhd", None), ("1000.vhd", None), ("", None), ("0.vhd/", None), ("0.vhd\n", None)])
 def test_members_names_say_which_vhd_of_the_chain_they_are(name: str,
@@ -172,3 +172,17 @@ def test_a_file_system_without_room_is_named(staging: TransferSettings,
             exceptions.StagingFull, match="%s has no room" % small_file_system):
         staged.add(0, 2 ** 21, io.BytesIO(bytes(2 ** 21)))
     assert list(small_file_system.iterdir()) == []
+
+
+@pytest.mark.parametrize("present", [["image.vhd"], ["snap.vhd", "image.vhd"],
+                                     ["image.vhd", "base.vhd"]])
+def test_old_names_are_numbered_by_which_of_them_are_there(
+        staging: TransferSettings, present: List[str]) -> None:
+    leaf_first = [_vhd(number, number + 1 if number + 1 < len(present) else None)
+                  for number in range(len(present))]
+    vhds = {}
+    for name, data in zip(present, leaf_first):
+        number = chain.number_of(name)
+        assert number is not None
+        vhds[number] = data
+    assert _links(staging, vhds) == leaf_first[::-1]

@@ -169,3 +169,24 @@ def test_a_failed_upload_closes_its_source_and_discards_all_it_sent():
     assert disk.closed == 1
     sending.discard()
     assert not account.objects
+
+
+def test_a_segment_whose_answer_was_lost_is_not_left_behind():
+    account = Account(lambda count: "answer lost" if count == 1 else None)
+    _size, _blocks, stored = uploader(account).upload(Disk())
+    assert {name for _container, name in account.objects} == {
+        segment.name for segment in stored}
+
+
+def test_one_401_does_not_end_an_upload():
+    class Expired(Account):
+        def put_stream(self, container, name, pieces):
+            if self._trouble(self._count + 1) == "expired":
+                self._count += 1
+                error = exceptions.StoreAuthFailed("401")
+                error.passing = True
+                raise error
+            return super().put_stream(container, name, pieces)
+
+    account, disk = Expired(lambda count: "expired" if count == 1 else None), Disk()
+    assert_whole(account, *uploader(account).upload(disk))

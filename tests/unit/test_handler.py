@@ -1,0 +1,93 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""What Nova is told of a failure, for what it does then hangs on it."""
+
+from __future__ import annotations
+
+import pytest
+
+pytest.importorskip("nova.virt.xenapi.vm_utils")
+
+from nova import exception as nova_exception
+
+from nova_swift_handler import exceptions, handler
+
+IMAGE = "11111111-2222-4333-8444-555555555555"
+
+
+class Instance(dict):
+    """What the handler asks of Nova's instance."""
+
+
+@pytest.fixture
+def told(monkeypatch):
+    """Return a function that gives what Nova is told when a job fails with an error."""
+    monkeypatch.setattr(handler, "_services", lambda context: None)
+    monkeypatch.setattr(handler, "_user", lambda context: None)
+    monkeypatch.setattr(handler, "_image_properties", lambda instance: {})
+    monkeypatch.setattr(handler.vm_utils, "safe_find_sr", lambda session: "sr")
+    monkeypatch.setattr(handler, "_clean_up", lambda job: None)
+    monkeypatch.setattr(handler, "_destroy", lambda job, made: None)
+    instance = Instance(uuid="u", name="instance-1")
+
+    def tell(verb, error):
+        def fail(*args):
+            raise error
+
+        monkeypatch.setattr(handler.process, "run", fail)
+        with pytest.raises(nova_exception.NovaException) as caught:
+            if verb == "upload":
+                handler.SwiftVhdHandler().upload_image(None, None, instance, IMAGE, ["vdi"])
+            else:
+                handler.SwiftVhdHandler().download_image(None, None, instance, IMAGE)
+        return caught.value
+
+    return tell
+
+
+def test_an_image_deleted_during_its_snapshot_is_not_found(told):
+    assert isinstance(told("upload", exceptions.ImageUnavailable("gone")),
+                      nova_exception.ImageNotFound)
+
+
+def test_a_refused_snapshot_is_a_failure_or_create_backup_would_delete_a_good_one(told):
+    error = told("upload", exceptions.AccessRefused("policy"))
+    assert isinstance(error, nova_exception.CouldNotUploadImage)
+    assert "policy" in str(error)
+
+
+@pytest.mark.parametrize("error", [exceptions.SrFull("full"), exceptions.TransferFailed("killed"),
+                                   exceptions.ConfigError("option")])
+def test_other_failures_keep_their_reason(told, error):
+    for verb, kind in (("upload", nova_exception.CouldNotUploadImage),
+                       ("download", nova_exception.CouldNotFetchImage)):
+        answer = told(verb, error)
+        assert isinstance(answer, kind)
+        assert str(error) in str(answer)
+
+
+@pytest.mark.parametrize("error", [exceptions.ChainBroken("no parent"),
+                                   exceptions.ImageUnsupported("qcow2"),
+                                   exceptions.ImageCorrupt("truncated")])
+def test_a_bad_image_is_tried_on_no_other_host(told, error):
+    answer = told("download", error)
+    assert isinstance(answer, nova_exception.ImageUnacceptable)
+    assert str(error) in str(answer)
+
+
+def test_a_boot_is_refused_where_nova_must_verify_signatures(told):
+    handler.CONF.set_override("verify_glance_signatures", True, "glance")
+    try:
+        assert "signatures" in str(told("download", exceptions.SrFull("not reached")))
+    finally:
+        handler.CONF.clear_override("verify_glance_signatures", "glance")
