@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import os
 import socket
 import subprocess
 import sys
@@ -24,7 +23,7 @@ import time
 from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional
 
 from nova_swift_handler.exceptions import SandboxError
-from nova_swift_handler.sandbox import process, supervisor
+from nova_swift_handler.sandbox import process, scripts, supervisor
 from nova_swift_handler.sandbox.layout import Layout
 from nova_swift_handler.sandbox.ports import LOOPBACK
 from nova_swift_handler.sandbox.service import Service, change_wanted, read_wanted
@@ -54,10 +53,8 @@ def start_supervisor(layout: Layout, run_id: str) -> None:
     for directory in (layout.run, layout.logs, layout.temporary):
         directory.mkdir(parents=True, exist_ok=True)
     environ = {
-        **os.environ,
+        **scripts.base_environment(),
         process.RUN_VARIABLE: run_id,
-        # Nothing here is behind a proxy, whatever the caller's environment says.
-        "no_proxy": "*", "NO_PROXY": "*",
         "TMPDIR": str(layout.temporary),
         "PYTHONUNBUFFERED": "1",
         "PYTHONWARNINGS": "ignore",

@@ -33,6 +33,18 @@ def wsgi_service(name: str, python: Path, application: str, port: int,
         environ=environ or {})
 
 
+def base_environment() -> Dict[str, str]:
+    """Return the caller's environment without what would change a service.
+
+    ``OS_*`` and ``EVENTLET_*`` tell services where their configuration is and how to run; a process
+    that has imported Nova has set some for itself.
+    """
+    kept = {name: value for name, value in os.environ.items()
+            if not name.startswith(("OS_", "EVENTLET_"))}
+    # Nothing here is behind a proxy, whatever the caller's environment says.
+    return {**kept, "no_proxy": "*", "NO_PROXY": "*"}
+
+
 def environment(service: Service) -> Dict[str, str]:
     """Return the environment of a service that runs outside a sandbox, for a moment."""
-    return {**os.environ, "no_proxy": "*", "NO_PROXY": "*", **service.environ}
+    return {**base_environment(), **service.environ}

@@ -20,7 +20,7 @@ import sys
 from keystoneauth1 import adapter
 
 from nova_swift_handler.exceptions import SandboxError
-from nova_swift_handler.sandbox import handler, identity, ini, keystone
+from nova_swift_handler.sandbox import handler, identity, ini, keystone, scripts
 from nova_swift_handler.sandbox.layout import Layout
 from nova_swift_handler.sandbox.plan import Plan
 
@@ -46,7 +46,8 @@ def set_up(layout: Layout, plan: Plan) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "nova_swift_handler.cli.app", "--config-file",
          config_file(layout), "setup"],
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
+        env=scripts.base_environment())
     if done.returncode != 0:
         raise SandboxError("swift-vhd setup failed in the sandbox: "
                            + done.stdout.decode(errors="replace"))

@@ -32,7 +32,7 @@ from types import ModuleType
 from typing import Callable, Iterator, List, Sequence
 
 from nova_swift_handler.exceptions import SandboxError
-from nova_swift_handler.sandbox import venv
+from nova_swift_handler.sandbox import scripts, venv
 
 LOG = logging.getLogger(__name__)
 
@@ -81,7 +81,7 @@ def run(commands: List[List[str]], log: Path) -> None:
     for command in commands:
         with open(log, "ab") as output:
             code = subprocess.call(command, stdin=subprocess.DEVNULL, stdout=output,
-                                   stderr=subprocess.STDOUT)
+                                   stderr=subprocess.STDOUT, env=scripts.base_environment())
         if code != 0:
             tail = "\n".join(log.read_text(errors="replace").splitlines()[-20:])
             raise SandboxError(f"preparing a database failed: {' '.join(command)} ended with "

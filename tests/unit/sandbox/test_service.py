@@ -106,3 +106,21 @@ def test_a_service_of_a_higher_wave_ends_first(layout: Layout, tmp_path: Path) -
         control.wait_announced(layout, name, 20)
     control.end_everything(layout, RUN_ID)
     assert told.read_text().split() == ["high", "middle", "low"]
+
+
+def test_a_service_does_not_see_what_the_caller_has_set_for_itself(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EVENTLET_HUB", "nonsense")
+    monkeypatch.setenv("OS_GLANCE_CONFIG_DIR", "/nonsense")
+    layout = Layout(tmp_path)
+    control.start_supervisor(layout, RUN_ID)
+    try:
+        control.start(layout, [service(
+            "a", "import json, os; print('READY', json.dumps(dict(os.environ)), flush=True); "
+                 "import time; time.sleep(600)")])
+        control.wait_announced(layout, "a", 20)
+        seen = control.announced(layout, "a") or {}
+        assert not {"EVENTLET_HUB", "OS_GLANCE_CONFIG_DIR"} & set(seen)
+        assert seen[process.RUN_VARIABLE] == RUN_ID
+    finally:
+        control.end_everything(layout, RUN_ID)
