@@ -108,7 +108,10 @@ def url(settings: GlanceSettings, container: str, object_name: str) -> str:
 
 
 def unfit(client: Client, records: Records, image_id: str) -> str:
-    """Return why this image cannot safely be registered by location, or an empty text."""
+    """Return why this image cannot safely be registered by location, or an empty text.
+
+    :raises ImageUnavailable: the image is gone.
+    """
     lacking = missing(client.settings)
     if lacking:
         return f"{lacking} not set"
@@ -120,6 +123,7 @@ def unfit(client: Client, records: Records, image_id: str) -> str:
     try:
         image = records.get(image_id, doing, Identity.SERVICE)
     except exceptions.ImageUnavailable:
+        records.get(image_id)  # deleted meanwhile is another matter
         return ("the service account may not see this image: it needs the role 'admin' besides "
                 "'service'")
     other = records.newest_of({"status": "active"}, Identity.SERVICE)

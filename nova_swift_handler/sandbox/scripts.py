@@ -36,8 +36,8 @@ def wsgi_service(name: str, python: Path, application: str, port: int,
 def base_environment() -> Dict[str, str]:
     """Return the caller's environment without what would change a service.
 
-    ``OS_*`` and ``EVENTLET_*`` tell services where their configuration is and how to run; a process
-    that has imported Nova has set some for itself.
+    ``OS_*`` and ``EVENTLET_*`` tell services where their configuration is and how to run; a
+    process that has imported Nova has set some for itself.
     """
     kept = {name: value for name, value in os.environ.items()
             if not name.startswith(("OS_", "EVENTLET_"))}

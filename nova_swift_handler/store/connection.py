@@ -177,7 +177,7 @@ def _translate(what: str, error: swiftclient.ClientException) -> exceptions.Stor
         refused.passing = status == 401
         return refused
     if status in _PASSING:
-        return exceptions.StoreUnreachable(text)
+        return exceptions.StoreUnreachable(text + "; see the log of Swift's proxy")
     detail = (error.http_response_content or b"")[:300]
     if isinstance(detail, bytes):
         detail = detail.decode("utf-8", "replace")

@@ -54,11 +54,13 @@ def run(job: BootJob, report: Report) -> Dict[str, Any]:
         if point is not None:
             with target:
                 restore(account, point, target, services.transfer.download_threads)
+                report.check()  # nobody would own the VDI
             source = "swift"
         else:
             with target, contextlib.closing(images.open_data(image.id)) as data, _advised():
                 foreign.load(Watched(data, data.length, report.check), target,
                              services.transfer)
+                report.check()
             source = "glance"
         return {"vdi_uuid": target.uuid, "source": source, "virtual_size": target.virtual_size}
 
