@@ -76,7 +76,7 @@ def test_a_large_disk_needs_little_memory(bench: Bench, ext: Host, lvm: Host,
                                           record_property: Any) -> None:
     """8 GiB, of which 1 GiB holds data: half in one piece, half in pieces all over the disk."""
     written: List[List[int]] = [[GIB, 512 * MIB]]
-    written += [[2 * GIB + number * 23 * MIB, 2 * MIB] for number in range(256)]
+    written += [[2 * GIB + number * 24 * MIB, 2 * MIB] for number in range(256)]
     vdi = ext.disk(8 * GIB, written=written)
     job = bench.snapshot_job(ext, ext.snapshot(vdi), segment_size=256 * MIB)
     peaks: Dict[str, int] = {}

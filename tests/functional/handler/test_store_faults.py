@@ -92,7 +92,7 @@ def test_swift_down(bench: Bench, ext: Host, make_job: Any, swift: Wire) -> None
 def test_swift_goes_down_in_the_middle_of_an_upload(bench: Bench, host: Host,
                                                     swift: Wire) -> None:
     job = bench.snapshot_job(host, host.snapshot(host.disk(written=LARGE)), swift=swift.url)
-    swift.when(b"/000004 HTTP", swift.down)
+    swift.when(b"/000002 HTTP", swift.down)
     with bench.nothing_left(host, swift=visible):
         bench.refuses(job, exceptions.StoreUnreachable, "/data/", CONNECTION_ADVICE)
 
@@ -110,12 +110,13 @@ def test_swift_stops_answering_in_the_middle_of_an_upload(bench: Bench, ext: Hos
                                   "-images/"])
 def test_swift_fails_while_a_point_is_published(bench: Bench, ext: Host, swift: Wire,
                                                 part: str) -> None:
-    """The writes that fail are those of a moment; those that take back succeed again."""
+    """What can be taken back then is taken back, segments and all."""
     failing: List[bool] = []
     swift.refuse_when(("PUT", part), failing.append)
     job = bench.snapshot_job(ext, ext.snapshot(ext.disk()), swift=swift.url)
     with bench.nothing_left(ext):
-        bench.refuses(job, exceptions.StoreError, "PUT of", part.strip("/"))
+        bench.refuses(job, exceptions.StoreUnreachable, "PUT of", part.strip("/"), "503",
+                      "log of Swift's proxy")
     assert failing
 
 
@@ -167,9 +168,8 @@ def test_glance_goes_down_before_registration(bench: Bench, host: Host, glance: 
                              registration=registration)
     request = {"location": "POST /v2/images/%s/locations", "upload": "PUT /v2/images/%s/file"}
     glance.when((request[registration] % job.image_id).encode("ascii"), glance.down)
-    kind = {"location": exceptions.GlanceUnreachable, "upload": exceptions.GlanceUnreachable}
     with bench.nothing_left(host):
-        bench.refuses(job, kind[registration], job.image_id, "Is glance-api up")
+        bench.refuses(job, exceptions.GlanceUnreachable, job.image_id, "Is glance-api up")
 
 
 def test_glance_goes_down_in_the_middle_of_a_download(bench: Bench, host: Host,

@@ -190,7 +190,17 @@ def test_auto_uploads_where_glance_has_no_locations_api(ready: Server) -> None:
 
 
 def test_auto_uploads_where_the_service_account_may_not_see_the_image(ready: Server) -> None:
+    ready.routes["GET", f"/v2/images/{IMAGE_ID}"] = lambda request: (
+        Answer(body=server.image()) if request.headers["x-auth-token"] == server.TOKEN
+        else Answer(404))
     assert "needs the role 'admin'" in unfit(ready)
+
+
+@pytest.mark.parametrize("registration", ["auto", "location"])
+def test_an_image_that_is_gone_is_not_put_down_to_the_service_account(
+        ready: Server, registration: str) -> None:
+    with pytest.raises(exceptions.ImageUnavailable, match="deleted meanwhile"):
+        images(ready, registration=registration).choose(IMAGE_ID)
 
 
 def test_auto_uploads_where_glance_lists_locations(ready: Server) -> None:
