@@ -22,6 +22,8 @@ import os
 import re
 import signal
 import socket
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any, Dict, Iterator
 
@@ -39,9 +41,11 @@ from tests.functional.sandbox.command import mentioning, swift_vhd
 def root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The directory of a sandbox that has been up, and may be."""
     made = tmp_path_factory.mktemp("lifecycle") / "cloud"
-    up(made)
-    yield made
-    swift_vhd("down", "--root", made)
+    try:
+        up(made)
+        yield made
+    finally:
+        swift_vhd("down", "--root", made)
 
 
 @pytest.fixture
@@ -138,6 +142,21 @@ def test_down_ends_the_services_of_a_supervisor_that_was_killed(running: Path) -
 
     assert swift_vhd("down", "--root", running).returncode == 0
     assert mentioning(running) == []
+
+
+def test_down_ends_what_an_up_that_was_killed_had_started(stopped: Path) -> None:
+    starting = subprocess.Popen(
+        [sys.executable, "-m", "nova_swift_handler.cli.app", "sandbox", "up", "--root",
+         str(stopped)], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL)
+    started = Layout(stopped).pid("keystone")
+    control.wait(Layout(stopped), supervisor.NAME, started.exists, 60)
+    starting.kill()
+    starting.wait()
+    assert mentioning(stopped) != []
+
+    assert swift_vhd("down", "--root", stopped).returncode == 0
+    assert mentioning(stopped) == []
 
 
 def test_a_port_that_another_program_took_is_named(stopped: Path) -> None:
