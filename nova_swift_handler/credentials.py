@@ -68,7 +68,7 @@ class Credentials:
         """
         kwargs.setdefault("timeout", self.timeout)
         kwargs.setdefault("app_name", "nova_swift_handler")
-        return ks_session.Session(auth=self._plugin(), verify=self.verify, cert=self._cert(),
+        return ks_session.Session(auth=self._plugin(), verify=self.verify, cert=self.cert,
                                   **kwargs)
 
     @property
@@ -77,6 +77,13 @@ class Credentials:
         if self.insecure:
             return False
         return self.cafile or True
+
+    @property
+    def cert(self) -> Union[str, Tuple[str, str], None]:
+        """The client certificate's path, or its and its key's; as ``requests`` takes it."""
+        if self.certfile and self.keyfile:
+            return self.certfile, self.keyfile
+        return self.certfile
 
     def endpoint_filter(self, **kwargs: Any) -> Dict[str, Any]:
         """Return how to look an endpoint up in the catalog, as keystoneauth takes it.
@@ -105,11 +112,6 @@ class Credentials:
             raise exceptions.ConfigError(
                 f"Opening a session as the service account with auth_type '{self.auth_type}': "
                 f"{exc}") from exc
-
-    def _cert(self) -> Union[str, Tuple[str, str], None]:
-        if self.certfile and self.keyfile:
-            return self.certfile, self.keyfile
-        return self.certfile
 
     def __repr__(self) -> str:
         shown = ", ".join(f"{name}={value if name in _SHOWN else '***'!r}"

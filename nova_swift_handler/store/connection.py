@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from typing import Any, Callable, Dict, Optional, TypeVar
+from typing import Any, Callable, Dict, Optional, Tuple, TypeVar, Union
 
 import requests
 import swiftclient.client
@@ -46,21 +46,29 @@ class Connection:
     :param endpoint_filter: keystoneauth's ``region_name``, ``interface``, ``service_type``,
         ``endpoint_override``.
     :param verify: CA bundle's path, or whether to verify TLS at all.
+    :param cert: path of a PEM file with the client certificate to show, and of one with its key if
+        that is not in the same file.
     :param timeout: seconds without a byte after which a request is given up.
     :param attempts: how often a request that may be repeated is tried.
     """
 
     def __init__(self, session: ks_session.Session, endpoint_filter: Dict[str, Any], *,
-                 verify: Any = True, timeout: float = 60, attempts: int = 5) -> None:
+                 verify: Union[bool, str] = True,
+                 cert: Union[str, Tuple[str, str], None] = None, timeout: float = 60,
+                 attempts: int = 5) -> None:
         self._session = session
         # keystoneauth 4.0 takes an endpoint_override of None for the endpoint.
         self._filter = {"service_type": "object-store", **{
             name: value for name, value in endpoint_filter.items() if value is not None}}
-        self._verify = verify
+        self._tls = {"insecure": verify is False,
+                     "cacert": verify if isinstance(verify, str) else None,
+                     "cert": cert[0] if isinstance(cert, tuple) else cert,
+                     "cert_key": cert[1] if isinstance(cert, tuple) else None}
         self._timeout = timeout
         self._attempts = attempts
         self._local = threading.local()
         self._url: Optional[str] = None
+        self._refused: Optional[str] = None  # a token, until one is accepted
         self._lock = threading.Lock()
 
     @property
@@ -94,14 +102,17 @@ class Connection:
         :raises StoreError: as :meth:`once`.
         """
         try:
-            return call()
+            value = call()
+            self._refused = None
+            return value
         except exceptions.StoreError:
             self._drop()
             raise
         except swiftclient.ClientException as error:
-            if error.http_status == 401:
-                self._session.invalidate()
-            raise _translate(what, error) from error
+            translated = _translate(what, error)
+            if isinstance(translated, exceptions.StoreAuthFailed) and error.http_status == 401:
+                translated.passing = self._renew()
+            raise translated from error
         except _BROKEN as error:
             self._drop()
             raise exceptions.StoreUnreachable(
@@ -128,7 +139,22 @@ class Connection:
         return retrying(self.once, what, request)
 
     def _token(self) -> str:
-        return str(self._keystone(self._session.get_token))
+        token = self._local.token = str(self._keystone(self._session.get_token))
+        return token
+
+    def _renew(self) -> bool:
+        """Forget the token that was just refused; tell whether another may be accepted.
+
+        It may have been revoked while it was cached.  If the next one is refused as well, that is
+        not the reason.
+        """
+        refused, before = self._local.token, getattr(self._local, "refused", None)
+        self._local.refused = refused
+        with self._lock:
+            # Threads share a token, and each may hear of its end.
+            self._refused = self._refused or refused
+            self._session.invalidate()
+            return refused == self._refused and refused != before
 
     def _keystone(self, call: Callable[[], T]) -> T:
         try:
@@ -147,10 +173,8 @@ class Connection:
     def _http(self) -> Any:
         conn = getattr(self._local, "conn", None)
         if conn is None:
-            verify = self._verify
             conn = self._local.conn = swiftclient.client.http_connection(
-                self.url, insecure=verify is False, timeout=self._timeout,
-                cacert=verify if isinstance(verify, str) else None)
+                self.url, timeout=self._timeout, **self._tls)
         return conn
 
     def _drop(self) -> None:
@@ -171,11 +195,8 @@ def _translate(what: str, error: swiftclient.ClientException) -> exceptions.Stor
     if status == 404:
         return exceptions.ObjectMissing(text)
     if status in (401, 403):
-        refused = exceptions.StoreAuthFailed(
+        return exceptions.StoreAuthFailed(
             text + "; check the service account's roles and the container's rights")
-        # A token may have been revoked while it was cached: one more try, with a new one.
-        refused.passing = status == 401
-        return refused
     if status in _PASSING:
         return exceptions.StoreUnreachable(text + "; see the log of Swift's proxy")
     detail = (error.http_response_content or b"")[:300]

@@ -56,7 +56,7 @@ class Services:
         own = self.credentials
         options = own.endpoint_filter(endpoint_override=own.endpoint_override)
         return Account(Connection(session or own.session(), options, verify=own.verify,
-                                  timeout=own.timeout))
+                                  cert=own.cert, timeout=own.timeout))
 
     def images(self, user: Optional[UserToken], session: Optional[Session] = None) -> ImageService:
         """Return Glance as *user* sees it; as the service account does if None."""
