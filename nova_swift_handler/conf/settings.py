@@ -98,6 +98,7 @@ def xapi(conf: cfg.ConfigOpts) -> XapiSettings:
         connect_timeout=float(own.xapi_connect_timeout),
         read_timeout=float(own.xapi_read_timeout),
         idle_timeout=float(own.transfer_idle_timeout),
+        finish_timeout=float(own.xapi_finish_timeout),
     )
 
 

@@ -50,7 +50,18 @@ When unset, the system's certificates are used.
 Seconds to wait for the answer to a call.
 
 Creating or removing a disk takes a minute or more while its storage repository is busy. Transfers
-of disks have limits of their own: see ``transfer_idle_timeout``.
+of disks have limits of their own: see ``transfer_idle_timeout`` and ``xapi_finish_timeout``.
+""",
+    ),
+    cfg.IntOpt(
+        "xapi_finish_timeout",
+        default=600,
+        min=1,
+        help="""
+Seconds the host may take to detach the disk and to say how a transfer ended, after its last byte.
+
+The host itself waits up to 300 seconds for a detach. Raise it where transfers fail because their
+task is still pending in the end.
 """,
     ),
 ]

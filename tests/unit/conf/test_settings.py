@@ -45,6 +45,14 @@ def test_the_address_and_password_of_the_host_are_novas(conf):
     assert made.verify is True
 
 
+def test_how_long_a_host_may_take_is_configurable(conf):
+    made = settings.xapi(conf(swift_vhd={
+        "xapi_connect_timeout": "1", "xapi_read_timeout": "2", "xapi_finish_timeout": "3",
+        "transfer_idle_timeout": "4"}))
+    assert (made.connect_timeout, made.read_timeout, made.finish_timeout,
+            made.idle_timeout) == (1.0, 2.0, 3.0, 4.0)
+
+
 @pytest.mark.parametrize("section, option", [
     ("swift_vhd", "auth_type"), ("swift_vhd", "auth_url"), ("swift_vhd", "username"),
     ("swift_vhd", "password"), ("swift_vhd", "project_name"),
