@@ -67,7 +67,8 @@ def create(services: Services, name: str, path: str, *, visibility: str,
                       **{"property." + key: value for key, value in image_properties.items()}}
             with template.described(account, container, name, values, images):
                 snapshot.register(images, image.id, Published(
-                    size, services.containers.images, image.id, open_iso, disk_format="iso"))
+                    size, services.containers.images, image.id, open_iso,
+                    os_hash=("sha256", digest), disk_format="iso"))
             return values
 
 
