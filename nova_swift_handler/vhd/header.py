@@ -16,9 +16,11 @@ from __future__ import annotations
 
 import dataclasses
 import struct
+from typing import Tuple
 
 from nova_swift_handler import exceptions
 from nova_swift_handler.vhd import constants, fields
+from nova_swift_handler.vhd.locator import Locator, parse_entries
 
 COOKIE = b"cxsparse"
 _LAYOUT = struct.Struct(">8sQQIIII16sII512s192s256x")
@@ -28,6 +30,9 @@ _MAX_BLOCK_SIZE = 16 * 1024 * 1024
 """Blocks pass through memory whole; none but 2 MiB and 512 KiB are known to be in use."""
 
 _MAX_ENTRIES = 8 * 1024 * 1024
+
+_NAME_SIZE = 512
+_LOCATORS = 8
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,6 +44,7 @@ class Header:
     :ivar block_size: bytes of disk data in a block, a power of two.
     :ivar parent_unique_id: the parent's footer ``unique_id``; sixteen zero bytes if none.
     :ivar parent_name: the parent's file name as written in the child.
+    :ivar locators: where the file has the parent's path for this or that platform, up to eight.
     """
 
     entries: int
@@ -47,6 +53,7 @@ class Header:
     parent_unique_id: bytes = constants.NULL_UUID
     parent_timestamp: int = 0
     parent_name: str = ""
+    locators: Tuple[Locator, ...] = ()
 
     @property
     def bitmap_size(self) -> int:
@@ -59,12 +66,28 @@ class Header:
         """Bytes of the BAT, padded to whole sectors."""
         return -(-self.entries * 4 // constants.SECTOR) * constants.SECTOR
 
+    @property
+    def stride(self) -> int:
+        """Bytes of a block in the file: bitmap and data."""
+        return self.bitmap_size + self.block_size
+
     def pack(self) -> bytes:
-        """Return the 1024 bytes of the header, checksum filled in, without parent locators."""
+        """Return the 1024 bytes of the header, checksum filled in.
+
+        :raises VhdError: the parent's name does not fit, or there are too many locators.
+        """
+        name = self.parent_name.encode("utf-16-be", "surrogatepass")
+        if len(name) > _NAME_SIZE:
+            raise exceptions.VhdError(
+                "a VHD has room for %d bytes of its parent's name; %r needs %d as UTF-16"
+                % (_NAME_SIZE, self.parent_name, len(name)))
+        if len(self.locators) > _LOCATORS:
+            raise exceptions.VhdError("a VHD has room for %d parent locators, not %d"
+                                      % (_LOCATORS, len(self.locators)))
         data = bytearray(_LAYOUT.pack(
             COOKIE, constants.NOT_PRESENT, self.table_offset, _FORMAT_VERSION, self.entries,
             self.block_size, 0, self.parent_unique_id, self.parent_timestamp, 0,
-            self.parent_name.encode("utf-16-be"), b""))
+            name, b"".join(locator.pack() for locator in self.locators)))
         struct.pack_into(">I", data, _CHECKSUM_AT, fields.checksum(data))
         return bytes(data)
 
@@ -78,7 +101,7 @@ class Header:
             raise exceptions.VhdTruncated(
                 "the VHD ends inside its header: %d of 1024 bytes are there" % len(data))
         (cookie, _next, table_offset, version, entries, block_size, found, parent_id, parent_time,
-         _reserved, name, _locators) = _LAYOUT.unpack(data[:constants.HEADER_SIZE])
+         _reserved, name, table) = _LAYOUT.unpack(data[:constants.HEADER_SIZE])
         if cookie != COOKIE:
             raise exceptions.VhdError(
                 "the VHD is damaged: its dynamic header begins with %r instead of %r"
@@ -102,4 +125,5 @@ class Header:
                 "the VHD's BAT is said to have %d entries; up to %d can be handled"
                 % (entries, _MAX_ENTRIES))
         text = name.decode("utf-16-be", "replace").split("\0", 1)[0]
-        return cls(entries, table_offset, block_size, bytes(parent_id), parent_time, text)
+        return cls(entries, table_offset, block_size, bytes(parent_id), parent_time, text,
+                   parse_entries(table))
