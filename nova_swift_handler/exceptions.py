@@ -97,6 +97,10 @@ class StoreCorrupt(StoreError):
     """Stored bytes differ from what was written."""
 
 
+class AbilityMissing(StoreError):
+    """The cluster's static large objects cannot do what is needed."""
+
+
 # -- catalog ----------------------------------------------------------------------------------
 
 class NameRefused(SwiftVhdError):

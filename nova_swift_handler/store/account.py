@@ -15,10 +15,14 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
+import email.utils
 import functools
 import hashlib
 import json
+import re
 import sys
+import urllib.parse
 from typing import Any, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Tuple
 
 import swiftclient.client as swift
@@ -31,6 +35,8 @@ from nova_swift_handler.store.stream import ObjectStream
 _PIECE = 1024 * 1024
 _SMALL = 64 * 1024 * 1024
 """Bytes of the largest object that :meth:`Account.get` takes into memory."""
+
+_OCTETS = "application/octet-stream"
 
 
 class Stored(NamedTuple):
@@ -59,6 +65,26 @@ class Account:
         """The account's storage URL."""
         return self._conn.url
 
+    def info(self) -> Dict[str, Any]:
+        """Return what the cluster says of itself and its limits (``GET /info``).
+
+        Empty where it says nothing: an operator may close it, and not every proxy passes it on.
+        """
+        def fetch(http_conn: Any, **_auth: Any) -> Any:
+            parsed, conn = http_conn
+            # Beside the API's version, which may have a path before it: Ceph has /swift/v1.
+            path = re.sub(r"/v\d[\d.]*(/.*)?$", "", parsed.path) + "/info"
+            return swift.get_capabilities((parsed._replace(path=path), conn))
+
+        with contextlib.suppress(exceptions.ObjectMissing, exceptions.StoreAuthFailed):
+            answer = self._conn.repeat("asking the cluster for its limits", fetch)
+            return answer if isinstance(answer, dict) else {}
+        return {}
+
+    def clock(self, container: str) -> datetime.datetime:
+        """Return the cluster's time, in UTC, as it answers for *container*; of whole seconds."""
+        return email.utils.parsedate_to_datetime(self.head_container(container)["date"])
+
     def put_container(self, container: str, headers: Mapping[str, str]) -> None:
         """Create *container*, or set *headers* on the one that is there."""
         self._conn.repeat("creating container %s" % container, lambda **auth: swift.put_container(
@@ -79,23 +105,27 @@ class Account:
         self._conn.repeat("setting the account's metadata", lambda **auth: swift.post_account(
             headers=dict(headers), **auth))
 
-    def put(self, container: str, name: str, data: bytes,
-            content_type: str = "application/octet-stream") -> Stored:
-        """Store *data* as one object."""
+    def put(self, container: str, name: str, data: bytes, content_type: str = _OCTETS,
+            headers: Optional[Mapping[str, str]] = None) -> Stored:
+        """Store *data* as one object.
+
+        :param headers: more headers, such as X-Delete-After or X-Object-Meta-...
+        """
         etag = _md5(data).hexdigest()
         what = _what("PUT", container, name)
         got = self._conn.repeat(what, lambda **auth: swift.put_object(
             container=container, name=name, contents=data, etag=etag,
-            content_type=content_type, **auth))
+            content_type=content_type, headers=dict(headers or {}), **auth))
         if got != etag:
             raise exceptions.StoreCorrupt("%s: Swift stored bytes of etag %s, sent were %s"
                                           % (what, got, etag))
         return Stored(etag, len(data))
 
-    def put_json(self, container: str, name: str, value: Any) -> Stored:
-        """Store *value* as JSON, keys sorted."""
+    def put_json(self, container: str, name: str, value: Any,
+                 headers: Optional[Mapping[str, str]] = None) -> Stored:
+        """Store *value* as JSON, keys sorted; *headers* as :meth:`put` takes them."""
         data = json.dumps(value, sort_keys=True, indent=1).encode("utf-8")
-        return self.put(container, name, data, "application/json")
+        return self.put(container, name, data, "application/json", headers)
 
     def put_stream(self, container: str, name: str, pieces: Iterable[Any]) -> Stored:
         """Store the bytes of *pieces* as one object; their number need not be known.
@@ -114,24 +144,27 @@ class Account:
         what = _what("PUT", container, name)
         got = self._conn.once(what, lambda **auth: swift.put_object(
             container=container, name=name, contents=counted(),
-            content_type="application/octet-stream", **auth))
+            content_type=_OCTETS, **auth))
         if got != digest.hexdigest():
             raise exceptions.StoreCorrupt("%s: Swift stored bytes of etag %s, sent were %s"
                                           % (what, got, digest.hexdigest()))
         return Stored(got, size)
 
     def put_manifest(self, container: str, name: str, entries: List[Entry],
-                     content_type: str = "application/octet-stream") -> Stored:
+                     content_type: str = _OCTETS,
+                     headers: Optional[Mapping[str, str]] = None) -> Stored:
         """Store a static large object made of *entries*, and check that it is as long as they.
 
         Swift looks each named object up before it accepts the manifest; ranges beyond an
         object's end it cuts in silence, hence the check of the size.
+
+        :param headers: as :meth:`put` takes them.
         """
         body = json.dumps([entry.as_json() for entry in entries]).encode("utf-8")
         what = _what("PUT of the manifest", container, name)
         self._conn.repeat(what, lambda **auth: swift.put_object(
             container=container, name=name, contents=body, content_type=content_type,
-            query_string="multipart-manifest=put", **auth))
+            headers=dict(headers or {}), query_string="multipart-manifest=put", **auth))
         stored = self.head(container, name)
         size = sum(entry.length for entry in entries)
         if stored.size != size:
@@ -145,11 +178,65 @@ class Account:
         headers = self.headers(container, name)
         return Stored(headers["etag"].strip('"'), int(headers["content-length"]))
 
-    def headers(self, container: str, name: str) -> Dict[str, str]:
-        """Return an object's headers, names in lower case."""
+    def headers(self, container: str, name: str, follow: bool = True) -> Dict[str, str]:
+        """Return an object's headers, names in lower case.
+
+        :param follow: of a symlink, those of what it leads to; else its own.
+        """
+        query = {} if follow else {"query_string": "symlink=get"}
         return self._conn.repeat(
             _what("HEAD", container, name),
-            lambda **auth: swift.head_object(container=container, name=name, **auth))
+            lambda **auth: swift.head_object(container=container, name=name, **query, **auth))
+
+    def post(self, container: str, name: str, headers: Mapping[str, str]) -> None:
+        """Set *headers* on an object, or on a symlink itself, never on what it leads to.
+
+        What else a POST does, the same to plain and to stitched objects (run on Swift 2.38):
+
+        - all X-Object-Meta-* the object had are gone but for those in *headers*;
+        - so is its X-Delete-At, be it named in *headers* as X-Remove-Delete-At or not at all: to
+          keep it, send it again;
+        - Content-Type stays, unless *headers* has another;
+        - bytes, etag and what it is stitched from stay; Last-Modified becomes now.
+
+        So who wants to change one header reads all by :meth:`headers` and sends them again.
+        """
+        def request(**auth: Any) -> None:
+            try:
+                swift.post_object(container=container, name=name, headers=dict(headers), **auth)
+            except swift.ClientException as error:
+                # A symlink: it took the headers, and says where it leads to.
+                if error.http_status != 307:
+                    raise
+
+        self._conn.repeat(_what("POST", container, name), request)
+
+    def symlink(self, container: str, name: str, target: str,
+                headers: Optional[Mapping[str, str]] = None) -> None:
+        """Store a symbolic link.
+
+        :param target: what it leads to, as manifests name it: ``/container/object``.
+        :param headers: as :meth:`put` takes them; they are the link's own.
+        """
+        self._conn.repeat(_what("PUT", container, name), lambda **auth: swift.put_object(
+            container=container, name=name, contents=b"", content_type="application/symlink",
+            headers={**(headers or {}), "X-Symlink-Target": urllib.parse.quote(
+                target.lstrip("/"))}, **auth))
+
+    def manifest(self, container: str, name: str) -> List[Entry]:
+        """Return what a static large object is stitched from.
+
+        :raises StoreCorrupt: it is none, or what Swift says of it is no manifest.
+        """
+        what = _what("GET of the manifest", container, name)
+        headers, body = self._fetch(what, container, name, "multipart-manifest=get")
+        if headers.get("x-static-large-object", "").lower() != "true":
+            raise exceptions.StoreCorrupt("%s: the object is not stitched" % what)
+        try:
+            return [Entry.parse(value) for value in json.loads(body.decode("utf-8"))]
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise exceptions.StoreCorrupt("%s: Swift's answer is no manifest: %r"
+                                          % (what, error)) from error
 
     def get(self, container: str, name: str) -> bytes:
         """Return a small object's bytes, checked against its etag.
@@ -157,9 +244,15 @@ class Account:
         :raises StoreCorrupt: it is not what was stored, or larger than 64 MiB.
         """
         what = _what("GET", container, name)
+        headers, data = self._fetch(what, container, name)
+        if headers["etag"].strip('"') != _md5(data).hexdigest():
+            raise exceptions.StoreCorrupt("%s: the bytes do not match the etag" % what)
+        return data
 
+    def _fetch(self, what: str, container: str, name: str,
+               query: Optional[str] = None) -> Tuple[Dict[str, str], bytes]:
         def fetch(**auth: Any) -> Tuple[Dict[str, str], bytes]:
-            headers, body = swift.get_object(container=container, name=name,
+            headers, body = swift.get_object(container=container, name=name, query_string=query,
                                              resp_chunk_size=_PIECE, **auth)
             with contextlib.closing(body):
                 length = int(headers["content-length"])
@@ -173,10 +266,24 @@ class Account:
                     "%s was cut: %d of %d bytes came" % (what, len(data), length))
             return headers, data
 
-        headers, data = self._conn.repeat(what, fetch)
-        if headers["etag"].strip('"') != _md5(data).hexdigest():
-            raise exceptions.StoreCorrupt("%s: the bytes do not match the etag" % what)
-        return data
+        return self._conn.repeat(what, fetch)
+
+    def get_signed(self, path: str) -> bytes:
+        """Return what a client without a token gets, for one that has a TempURL.
+
+        :param path: the URL's path and query, as ``tempurl.signed`` makes it.
+        """
+        def request(http_conn: Any, **_auth: Any) -> bytes:
+            _parsed, conn = http_conn
+            conn.request("GET", path, "", {})
+            answer = conn.getresponse()
+            body = answer.read()
+            if not 200 <= answer.status < 300:
+                raise swift.ClientException.from_response(answer, "GET failed", body)
+            return body
+
+        # The signature is as good as the object: it is in no message.
+        return self._conn.once("GET of %s by TempURL" % path.partition("?")[0], request)
 
     def get_json(self, container: str, name: str) -> Any:
         """Return the value of an object that holds JSON."""

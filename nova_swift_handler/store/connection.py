@@ -175,6 +175,9 @@ class Connection:
         if conn is None:
             conn = self._local.conn = swiftclient.client.http_connection(
                 self.url, timeout=self._timeout, **self._tls)
+            # A POST to a symlink is answered by a redirection to its target; followed, the
+            # target would be changed too.
+            conn[1].requests_args["allow_redirects"] = False
         return conn
 
     def _drop(self) -> None:

@@ -66,6 +66,19 @@ class Entry:
             value["range"] = "%d-%d" % (self.first, self.last)
         return value
 
+    @classmethod
+    def parse(cls, value: Dict[str, Any]) -> Entry:
+        """Return the entry that Swift describes in answer to ``multipart-manifest=get``.
+
+        :raises ValueError, KeyError, TypeError: it is none.
+        """
+        if "data" in value:
+            return cls(data=base64.b64decode(value["data"], validate=True))
+        first, last = None, None
+        if value.get("range"):
+            first, last = (int(number) for number in value["range"].split("-"))
+        return cls(value["name"], value["hash"], int(value["bytes"]), first, last)
+
 
 def merged(entries: Iterable[Entry]) -> List[Entry]:
     """Return *entries* with ranges that continue one another made one."""

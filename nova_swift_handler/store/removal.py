@@ -27,12 +27,14 @@ _PATIENCE = 3
 thousands, and each costs several attempts."""
 
 
-def remove(account: Account, objects: Iterable[Tuple[str, str]]) -> None:
+def remove(account: Account, objects: Iterable[Tuple[str, str]],
+           after: str = "a failed upload") -> None:
     """Remove objects as far as possible, in this order.
 
     What cannot be removed is logged: the caller has an error of its own to tell.
 
     :param objects: containers and names.
+    :param after: what they were written for, for the log.
     """
     left = list(objects)
     unreachable = 0
@@ -41,12 +43,12 @@ def remove(account: Account, objects: Iterable[Tuple[str, str]]) -> None:
         try:
             account.delete(container, name)
         except exceptions.StoreError as error:
-            LOG.warning("After a failed upload %s/%s is left over and takes space: %s", container,
-                        name, error)
+            LOG.warning("After %s %s/%s is left over and takes space: %s", after, container, name,
+                        error)
             unreachable += isinstance(error, exceptions.StoreUnreachable)
         else:
             unreachable = 0
     if left:
-        LOG.warning("After a failed upload %d more objects are left over, Swift being "
-                    "unreachable: %s", len(left), ", ".join(
+        LOG.warning("After %s %d more objects are left over, Swift being "
+                    "unreachable: %s", after, len(left), ", ".join(
                         "%s/%s" % each for each in left[:10]) + (", ..." if left[10:] else ""))

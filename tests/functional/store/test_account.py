@@ -14,12 +14,14 @@
 
 from __future__ import annotations
 
+import datetime
 import hashlib
 import io
 import socket
 import threading
+import time
 from concurrent import futures
-from typing import Any, Iterator, List
+from typing import Any, Dict, Iterator, List
 
 import pytest
 
@@ -33,6 +35,8 @@ from tests.unit.vhd import disks
 from .conftest import Site
 
 _MIB = 2 ** 20
+_LATER = 4_000_000_000
+"""A time to come, seconds since 1970."""
 
 
 def _free_port() -> int:
@@ -128,6 +132,91 @@ def test_threads_share_an_account(account: Account, container: str) -> None:
 
     with futures.ThreadPoolExecutor(8) as pool:
         assert all(pool.map(work, range(40)))
+
+
+# -- headers ----------------------------------------------------------------------------------
+
+def _kept(account: Account, container: str, name: str) -> Dict[str, str]:
+    headers = account.headers(container, name, follow=False)
+    return {key: value for key, value in headers.items()
+            if key in ("content-type", "x-delete-at") or key.startswith("x-object-meta-")}
+
+
+def _put_kinds(account: Account, container: str) -> List[str]:
+    """Store a plain and a stitched object with the same headers; return their names."""
+    headers = {"X-Object-Meta-Parent": "p", "X-Object-Meta-B": "b",
+               "X-Delete-At": str(_LATER)}
+    plain = account.put(container, "plain", bytes(100), "text/x-a", headers)
+    account.put_manifest(container, "stitched", [Entry("/%s/plain" % container, plain.etag, 100)],
+                         "text/x-a", headers)
+    return ["plain", "stitched"]
+
+
+def test_objects_are_stored_with_headers(account: Account, container: str) -> None:
+    account.put_json(container, "json", {}, {"X-Delete-After": "3600"})
+    assert "x-delete-at" in _kept(account, container, "json")
+    for name in _put_kinds(account, container):
+        assert _kept(account, container, name) == {
+            "content-type": "text/x-a", "x-object-meta-parent": "p", "x-object-meta-b": "b",
+            "x-delete-at": str(_LATER)}
+
+
+@pytest.mark.parametrize(("sent", "left"), [
+    ({}, {"content-type": "text/x-a"}),
+    ({"X-Object-Meta-Parent": "q"}, {"content-type": "text/x-a", "x-object-meta-parent": "q"}),
+    ({"X-Delete-At": str(_LATER + 1)}, {"content-type": "text/x-a",
+                                       "x-delete-at": str(_LATER + 1)}),
+    ({"X-Remove-Delete-At": "1"}, {"content-type": "text/x-a"}),
+    ({"Content-Type": "text/x-b"}, {"content-type": "text/x-b"})])
+def test_a_post_replaces_metadata_and_drops_what_it_does_not_repeat(
+        account: Account, container: str, sent: Dict[str, str], left: Dict[str, str]) -> None:
+    for name in _put_kinds(account, container):
+        before = account.head(container, name)
+        account.post(container, name, sent)
+        assert _kept(account, container, name) == left
+        assert account.head(container, name) == before
+    assert len(account.manifest(container, "stitched")) == 1
+
+
+def test_a_post_to_a_symlink_leaves_what_it_leads_to_alone(account: Account,
+                                                           container: str) -> None:
+    account.put(container, "target", b"1", headers={"X-Object-Meta-Parent": "p"})
+    before = _kept(account, container, "target")
+    account.symlink(container, "link", "/%s/target" % container)
+    account.post(container, "link", {"X-Delete-At": str(_LATER)})
+    assert _kept(account, container, "target") == before
+    assert _kept(account, container, "link") == {
+        "content-type": "application/symlink", "x-delete-at": str(_LATER)}
+    assert account.get(container, "link") == b"1"
+
+
+def test_a_symlink_leads_to_a_name_of_any_kind(account: Account, container: str) -> None:
+    account.put(container, "a b/ž%?#", b"1")
+    account.symlink(container, "link", "/%s/a b/ž%%?#" % container)
+    assert account.get(container, "link") == b"1"
+
+
+def test_posting_to_what_is_not_there_is_told(account: Account, container: str) -> None:
+    with pytest.raises(exceptions.ObjectMissing, match="POST of %s/none" % container):
+        account.post(container, "none", {})
+
+
+def test_the_clusters_clock_is_in_utc(account: Account, container: str) -> None:
+    now = account.clock(container)
+    assert now.utcoffset() == datetime.timedelta(0)
+    # The sandbox has this machine's clock.
+    assert abs(now.timestamp() - time.time()) < 3600
+
+
+def test_the_cluster_tells_its_limits(account: Account) -> None:
+    assert account.info()["slo"]["max_manifest_segments"] == 1000
+
+
+@pytest.mark.parametrize("status", [401, 403, 404])
+def test_a_cluster_may_keep_its_limits_to_itself(proxied: Account, proxy: Proxy,
+                                                 status: int) -> None:
+    proxy.refuse("^GET /info ", status)
+    assert proxied.info() == {}
 
 
 # -- bytes that are not what was sent ---------------------------------------------------------
@@ -435,6 +524,22 @@ def test_manifests_stitch_manifests(account: Account, container: str) -> None:
     assert outer.size == 3 * _MIB + 1
     assert _read_all(account, container, "outer") == (
         disks.noise(_MIB, 22) + disks.noise(_MIB, 20) + disks.noise(_MIB, 21) + b"x")
+
+
+def test_a_manifest_says_what_it_is_stitched_from(account: Account, container: str) -> None:
+    first, second, third = _parts(account, container)
+    inner = account.put_manifest(container, "inner", [second, third])
+    entries = [Entry(data=b"head"), Entry(first.path, first.etag, first.size, 100, 199), second,
+               Entry("/%s/inner" % container, inner.etag, inner.size)]
+    account.put_manifest(container, "whole", entries)
+    assert account.manifest(container, "whole") == entries
+
+
+def test_a_plain_object_has_no_manifest(account: Account, container: str) -> None:
+    account.put(container, "plain", b"[]")
+    with pytest.raises(exceptions.StoreCorrupt, match="%s/plain: the object is not stitched"
+                                                      % container):
+        account.manifest(container, "plain")
 
 
 def test_deleting_a_manifest_leaves_its_parts(account: Account, container: str) -> None:
