@@ -15,6 +15,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import sys
 from typing import Any, Dict, List, Optional, Sequence, Tuple, Type
 
@@ -22,6 +23,7 @@ from cliff import app, command, commandmanager, lister, show
 
 from nova_swift_handler.exceptions import SandboxError, SwiftVhdError
 from nova_swift_handler.sandbox import plan as plans
+from nova_swift_handler.sandbox import swift
 from nova_swift_handler.sandbox.sandbox import Sandbox
 
 _GIB = 2 ** 30
@@ -61,6 +63,11 @@ class Up(command.Command):
                             help="begins the name of every container (default: %(default)s)")
         parser.add_argument("--storage-only", action="store_true",
                             help="Keystone, Swift and Glance only: no hosts, no Nova")
+        parser.add_argument(
+            "--slo", choices=swift.SLO_KINDS,
+            help="what Swift's static large objects can do: everything (full), or stitch whole "
+                 "objects only and ignore ranges and inline data in silence, as Ceph's gateway "
+                 "does (whole) (default: full, or as before)")
         parser.add_argument("--cloud-python", metavar="PATH",
                             help="Python that has Keystone, Swift and Glance")
         parser.add_argument("--nova-python", metavar="PATH",
@@ -73,12 +80,13 @@ class Up(command.Command):
                 parsed_args.image_handler or "swift_vhd", parsed_args.cache_images_ext or "all",
                 parsed_args.cache_images_lvm or "none", parsed_args.sr_size * _GIB)
             return plans.make(hosts, parsed_args.container_prefix, parsed_args.cloud_python,
-                              parsed_args.nova_python)
+                              parsed_args.nova_python, parsed_args.slo or swift.SLO_FULL)
 
         def change(plan: plans.Plan) -> plans.Plan:
             plan = plan.changed(parsed_args.image_handler, None)
             plan = plan.changed(None, parsed_args.cache_images_ext, ["ext"])
-            return plan.changed(None, parsed_args.cache_images_lvm, ["lvm"])
+            plan = plan.changed(None, parsed_args.cache_images_lvm, ["lvm"])
+            return dataclasses.replace(plan, slo=parsed_args.slo or plan.slo)
 
         try:
             document = _sandbox(parsed_args).up(plan, change)

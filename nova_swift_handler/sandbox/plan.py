@@ -65,6 +65,7 @@ class Plan:
 
     :ivar run_id: marks its processes.
     :ivar ports: by service.
+    :ivar slo: what Swift's static large objects can do, one of ``swift.SLO_KINDS``.
     """
 
     run_id: str
@@ -73,6 +74,7 @@ class Plan:
     container_prefix: str
     hosts: List[Host]
     ports: Dict[str, int]
+    slo: str = swift.SLO_FULL
 
     def url(self, service: str, path: str = "") -> str:
         """Return the URL of a service that listens."""
@@ -122,7 +124,7 @@ def default_hosts(image_handler: str, cache_ext: str, cache_lvm: str,
 
 
 def make(hosts: Sequence[Host], container_prefix: str, cloud_python: Optional[str] = None,
-         nova_python: Optional[str] = None) -> Plan:
+         nova_python: Optional[str] = None, slo: str = swift.SLO_FULL) -> Plan:
     """Plan a new sandbox on free ports.
 
     :raises SandboxError: a virtual environment it needs is missing.
@@ -136,7 +138,8 @@ def make(hosts: Sequence[Host], container_prefix: str, cloud_python: Optional[st
         nova_python=str(venv.python_of(venv.NOVA, nova_python)) if hosts else "",
         container_prefix=container_prefix,
         hosts=list(hosts),
-        ports=dict(zip(names, ports.find_free(len(names)))))
+        ports=dict(zip(names, ports.find_free(len(names)))),
+        slo=slo)
 
 
 def save(layout: Layout, plan: Plan) -> None:

@@ -60,7 +60,7 @@ class Startup:
         if new:
             self._install_databases()
         keystone.write_config(layout.of(keystone.NAME))
-        swift.write_config(layout.of("swift"), plan.ports, plan.keystone_url)
+        swift.write_config(layout.of("swift"), plan.ports, plan.keystone_url, plan.slo)
         if new:
             subprocess.run(swift.ring_command(python, layout.of("swift"), plan.ports), check=True)
         glance.write_config(

@@ -35,11 +35,17 @@ UPDATER_INTERVAL = 5
 # The first is the default.  The second is there so that the option storage_policy can be tried.
 STORAGE_POLICIES = ["standard", "archive"]
 
+# What static large objects can do: all that Swift's can, or stitch whole objects only, and ignore
+# the rest in silence, as Ceph's gateway does.
+SLO_FULL = "full"
+SLO_WHOLE = "whole"
+SLO_KINDS = [SLO_FULL, SLO_WHOLE]
+
 # The order is Swift's own (etc/proxy-server.conf-sample).
 _PIPELINE = (
     "catch_errors gatekeeper healthcheck proxy-logging memory-cache listing_formats bulk tempurl "
-    "authtoken keystoneauth copy container-quotas account-quotas slo dlo versioned_writes symlink "
-    "proxy-logging proxy-server")
+    "authtoken keystoneauth copy container-quotas account-quotas {slo} dlo versioned_writes "
+    "symlink proxy-logging proxy-server")
 
 _MIDDLEWARE: Dict[str, Dict[str, ini.Value]] = {
     "catch_errors": {}, "gatekeeper": {}, "healthcheck": {}, "listing_formats": {}, "bulk": {},
@@ -60,8 +66,12 @@ def ports_needed() -> List[str]:
     return [PROXY, *(backend(kind) for kind in BACKENDS)]
 
 
-def write_config(directory: Path, ports: Mapping[str, int], keystone_url: str) -> None:
-    """Write the servers' configuration and what their rings are built from."""
+def write_config(directory: Path, ports: Mapping[str, int], keystone_url: str,
+                 slo: str) -> None:
+    """Write the servers' configuration and what their rings are built from.
+
+    :param slo: one of :data:`SLO_KINDS`.
+    """
     for area in ("srv", "recon"):
         (directory / area).mkdir(parents=True, exist_ok=True)
     (directory / "srv" / DEVICE).mkdir(exist_ok=True)
@@ -83,7 +93,7 @@ def write_config(directory: Path, ports: Mapping[str, int], keystone_url: str) -
                                       "account_suppression_time": 1}}
                if kind == "container" else {}),
         })
-    ini.write(directory / "proxy.conf", _proxy(directory, ports[PROXY], keystone_url))
+    ini.write(directory / "proxy.conf", _proxy(directory, ports[PROXY], keystone_url, slo))
     ini.write(directory / "object-expirer.conf", {
         "DEFAULT": {**_common(directory), "log_level": "INFO"},
         "object-expirer": {"interval": EXPIRER_INTERVAL},
@@ -99,18 +109,21 @@ def _common(directory: Path) -> Dict[str, ini.Value]:
             "recon_cache_path": directory / "recon"}
 
 
-def _proxy(directory: Path, port: int, keystone_url: str) -> ini.Sections:
+def _proxy(directory: Path, port: int, keystone_url: str, slo: str) -> ini.Sections:
     filters: ini.Sections = {
         f"filter:{name}": {"use": f"egg:swift#{name.replace('-', '_')}", **options}
         for name, options in _MIDDLEWARE.items()}
     return {
         "DEFAULT": {**_common(directory), "bind_ip": LOOPBACK, "bind_port": port,
                     "log_level": "INFO"},
-        "pipeline:main": {"pipeline": _PIPELINE},
+        "pipeline:main": {"pipeline": _PIPELINE.format(
+            slo="slo" if slo == SLO_FULL else "whole-objects slo")},
         "app:proxy-server": {"use": "egg:swift#proxy", "account_autocreate": True,
                              "allow_account_management": True},
         **filters,
         "filter:memory-cache": {"paste.filter_factory": "swift_memory_cache:filter_factory"},
+        "filter:whole-objects": {
+            "paste.filter_factory": "swift_whole_objects:filter_factory"},
         "filter:authtoken": {
             "paste.filter_factory": "keystonemiddleware.auth_token:filter_factory",
             "www_authenticate_uri": keystone_url,

@@ -22,7 +22,7 @@ import pytest
 from keystoneauth1 import adapter, session
 from keystoneauth1.identity import v3
 
-from nova_swift_handler.sandbox import plan
+from nova_swift_handler.sandbox import plan, swift
 from nova_swift_handler.sandbox.layout import Layout
 from nova_swift_handler.sandbox.sandbox import Sandbox
 from nova_swift_handler.sandbox.xapi.control import Control
@@ -72,6 +72,17 @@ class Cloud:
     def control(self, host: str) -> Control:
         """Return the control of a simulated host: its guests, faults and collector."""
         return Control(self.region(host)["xapi_url"])
+
+
+@pytest.fixture(scope="session")
+def poor_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    """Keystone, Swift and Glance, the static large objects being as poor as Ceph's."""
+    sandbox = Sandbox(Layout(tmp_path_factory.mktemp("poor")))
+    env = sandbox.up(lambda: plan.make([], container_prefix="vhd", slo=swift.SLO_WHOLE))
+    try:
+        yield Cloud(sandbox, env)
+    finally:
+        sandbox.down()
 
 
 @pytest.fixture(scope="session")

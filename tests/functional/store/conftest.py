@@ -14,6 +14,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import uuid
 from typing import Any, Dict, Iterator
 
@@ -71,6 +72,11 @@ def site(cloud: Any) -> Site:
     return Site(cloud.env)
 
 
+@pytest.fixture(scope="session")
+def poor_site(poor_cloud: Any) -> Site:
+    return Site(poor_cloud.env)
+
+
 @pytest.fixture
 def account(site: Site) -> Account:
     return site.account()
@@ -92,6 +98,18 @@ def proxied(site: Site, proxy: Proxy) -> Account:
 @pytest.fixture
 def container(site: Site) -> Iterator[str]:
     """A container that is removed with all that is in it."""
+    with _container(site) as name:
+        yield name
+
+
+@pytest.fixture
+def poor_container(poor_site: Site) -> Iterator[str]:
+    with _container(poor_site) as name:
+        yield name
+
+
+@contextlib.contextmanager
+def _container(site: Site) -> Iterator[str]:
     account = site.account()
     name = "test-%s" % uuid.uuid4()
     account.put_container(name, {})

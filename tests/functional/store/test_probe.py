@@ -14,6 +14,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any, List
 
 import pytest
@@ -21,7 +22,11 @@ import pytest
 from nova_swift_handler import exceptions
 from nova_swift_handler.store import probe
 from nova_swift_handler.store.account import Account
+from nova_swift_handler.store.manifest import Entry
 from tests.functional.proxy import ANSWER, Proxy
+from tests.unit.vhd import disks
+
+from .conftest import Site
 
 
 def _names(account: Account, container: str) -> List[str]:
@@ -37,6 +42,34 @@ def test_swift_can_do_everything(account: Account, container: str) -> None:
         1000, 8 * 2 ** 20, 5 * 2 ** 30 + 2, 5)
     assert "ranges of objects: yes" in found.found
     assert _names(account, container) == []
+
+
+def test_a_cluster_that_stitches_whole_objects_only_is_seen_through(
+        poor_site: Site, poor_container: str) -> None:
+    account = poor_site.account()
+    found = probe.abilities(account, poor_container)
+    assert (found.ranges, found.inline_data, found.nested_ranges, found.certain) == (
+        False, False, False, True)
+    assert (found.nested, found.depth, found.symlinks, found.tempurl) == (True, 5, True, True)
+    assert not found.shares_blocks
+    assert [line.split(":")[0] for line in found.found if ": no: " in line] == [
+        "ranges of objects", "inline data"]
+    assert _names(account, poor_container) == [probe.KEPT]
+
+
+def test_that_cluster_says_nothing_of_what_it_ignores(poor_site: Site,
+                                                      poor_container: str) -> None:
+    """Else the probe would be tested against something that is easier to see through."""
+    account = poor_site.account()
+    part = account.put(poor_container, "part", disks.noise(1000, 1))
+    path = "/%s/part" % poor_container
+    for entries in ([Entry(path, part.etag, part.size, 0, 99)],
+                    [Entry(data=b"inline"), Entry(path, part.etag, part.size)]):
+        with pytest.raises(exceptions.StoreCorrupt, match="has 1000 bytes where its parts have"):
+            account.put_manifest(poor_container, "stitched", entries)
+        stream = account.open(poor_container, "stitched")
+        with contextlib.closing(stream):
+            assert stream.read(2000) == disks.noise(1000, 1)
 
 
 def test_the_answer_is_kept(account: Account, proxied: Account, proxy: Proxy,

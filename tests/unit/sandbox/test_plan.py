@@ -12,13 +12,14 @@
 
 from __future__ import annotations
 
+import json
 import socket
 from pathlib import Path
 
 import pytest
 
 from nova_swift_handler.exceptions import SandboxError
-from nova_swift_handler.sandbox import plan, ports
+from nova_swift_handler.sandbox import plan, ports, swift
 from nova_swift_handler.sandbox.layout import Layout
 
 
@@ -31,6 +32,14 @@ def a_plan(port: int = 20000) -> plan.Plan:
 def test_a_plan_comes_back_as_it_was_saved(tmp_path: Path) -> None:
     plan.save(Layout(tmp_path), a_plan())
     assert plan.load(Layout(tmp_path)) == a_plan()
+
+
+def test_a_plan_of_before_has_all_that_swift_can_do(tmp_path: Path) -> None:
+    plan.save(Layout(tmp_path), a_plan())
+    saved = json.loads(Layout(tmp_path).plan.read_text())
+    del saved["slo"]
+    Layout(tmp_path).plan.write_text(json.dumps(saved))
+    assert plan.load(Layout(tmp_path)).slo == swift.SLO_FULL
 
 
 def test_a_directory_without_a_sandbox_is_named(tmp_path: Path) -> None:
