@@ -29,7 +29,7 @@ from typing import Any, BinaryIO, Dict, List, Optional, Type
 
 from nova_swift_handler import exceptions
 from nova_swift_handler.settings import TransferSettings
-from nova_swift_handler.vhd import constants
+from nova_swift_handler.vhd.chain import Link, check_links
 from nova_swift_handler.vhd.file import VhdFile
 
 LEAF = "0.vhd"
@@ -115,11 +115,10 @@ class Staging:
             raise exceptions.ChainBroken(
                 "the image's chain of %d VHDs lacks %s" % (
                     count, ", ".join("%d.vhd" % number for number in missing)))
-        heads = [_Link(self._paths[number], number) for number in range(count)]
-        for child, parent in zip(heads, heads[1:]):
-            child.check_parent(parent)
-        heads[-1].check_base()
-        return [head.path for head in reversed(heads)]
+        paths = [self._paths[number] for number in range(count)]
+        check_links([_link(path, "%d.vhd of the image" % number)
+                     for number, path in enumerate(paths)])
+        return paths[::-1]
 
     @staticmethod
     def _copy(stream: Any, file: BinaryIO, size: int) -> None:
@@ -133,42 +132,14 @@ class Staging:
             left -= len(piece)
 
 
-class _Link:
-    """What one VHD says about its place in a chain."""
-
-    def __init__(self, path: str, number: int) -> None:
-        self.path = path
-        self.name = "%d.vhd" % number
-        with open(path, "rb") as file:
-            try:
-                vhd = VhdFile(file)
-            except exceptions.VhdError as error:
-                raise type(error)("%s of the image: %s" % (self.name, error)) from error
-        if vhd.head is None:
-            raise exceptions.ImageUnsupported(
-                "%s of the image is a fixed VHD; only dynamic and differencing ones can be "
-                "booted" % self.name)
-        self.footer = vhd.footer
-        self.header = vhd.head.header
-
-    def check_parent(self, parent: _Link) -> None:
-        if self.footer.disk_type != constants.TYPE_DIFFERENCING:
-            raise exceptions.ChainBroken(
-                "%s of the image is a whole disk and has no parent, yet %s is there too"
-                % (self.name, parent.name))
-        if self.header.parent_unique_id != parent.footer.unique_id:
-            raise exceptions.ChainBroken(
-                "%s of the image wants the parent %s, but %s is %s" % (
-                    self.name, self.header.parent_unique_id.hex(), parent.name,
-                    parent.footer.unique_id.hex()))
-        if parent.footer.virtual_size > self.footer.virtual_size:
-            raise exceptions.ChainBroken(
-                "%s of the image has a disk of %d bytes, its parent %s a larger one of %d" % (
-                    self.name, self.footer.virtual_size, parent.name,
-                    parent.footer.virtual_size))
-
-    def check_base(self) -> None:
-        if self.footer.disk_type == constants.TYPE_DIFFERENCING:
-            raise exceptions.ChainBroken(
-                "%s, the last of the image's chain, wants the parent %s, which is not there" % (
-                    self.name, self.header.parent_unique_id.hex()))
+def _link(path: str, name: str) -> Link:
+    """Return what the VHD at *path* says about its place in the chain."""
+    with open(path, "rb") as file:
+        try:
+            vhd = VhdFile(file)
+        except exceptions.VhdError as error:
+            raise type(error)("%s: %s" % (name, error)) from error
+    if vhd.header is None:
+        raise exceptions.ImageUnsupported(
+            "%s is a fixed VHD; only dynamic and differencing ones can be booted" % name)
+    return Link(name, vhd.footer, vhd.header)

@@ -58,7 +58,7 @@ def check_whole(reader: StreamReader, what: str) -> None:
         raise exceptions.VhdError(
             "%s has blocks of %d bytes; disks are stored in blocks of 2 MiB: convert it first"
             % (what, reader.header.block_size))
-    if reader.order != sorted(reader.order):
+    if not reader.bat.ascending():
         raise exceptions.VhdError("%s does not hold its blocks in ascending order" % what)
 
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import array
 import sys
-from typing import Iterator, List, Sequence
+from typing import Iterator, Sequence
 
 from nova_swift_handler import exceptions
 from nova_swift_handler.vhd import constants
@@ -67,6 +67,21 @@ class Bat:
         return (block for block, sector in enumerate(self._offsets)
                 if sector != constants.UNUSED)
 
-    def physical_order(self) -> List[int]:
-        """Return the numbers of the blocks that the file holds in the order they lie in it."""
-        return sorted(self.allocated(), key=self._offsets.__getitem__)
+    def ascending(self) -> bool:
+        """Tell whether the blocks lie in the file in the order of their numbers."""
+        before = -1
+        for block in self.allocated():
+            if self._offsets[block] <= before:
+                return False
+            before = self._offsets[block]
+        return True
+
+    def physical_order(self) -> array.array[int]:
+        """Return the numbers of the blocks that the file holds in the order they lie in it.
+
+        Four bytes a block, and five times as much for a moment if they are not ascending.
+        """
+        if self.ascending():
+            return array.array("I", self.allocated())
+        placed = sorted(self._offsets[block] << 32 | block for block in self.allocated())
+        return array.array("I", (each & 0xFFFFFFFF for each in placed))

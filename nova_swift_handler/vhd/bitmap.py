@@ -48,3 +48,12 @@ def blank_absent(bitmap: bytes, data: bytearray) -> None:
         if not present:
             first, size = start * constants.SECTOR, length * constants.SECTOR
             data[first:first + size] = bytes(size)
+
+
+def mark(bitmap: bytearray, first: int, count: int) -> None:
+    """Set, in place, the bits of *count* sectors from *first* on."""
+    last = first + count
+    start, end = first // 8, -(-last // 8)
+    bits = ((1 << count) - 1) << (end * 8 - last)
+    old = int.from_bytes(bitmap[start:end], "big")
+    bitmap[start:end] = (old | bits).to_bytes(end - start, "big")

@@ -17,7 +17,7 @@ from __future__ import annotations
 import dataclasses
 import struct
 import urllib.parse
-from typing import Tuple
+from typing import Dict, List, Sequence, Tuple
 
 from nova_swift_handler import exceptions
 from nova_swift_handler.vhd import constants
@@ -121,3 +121,33 @@ def decode(platform: bytes, data: bytes) -> str:
             "the VHD's parent locator for platform %r holds no text: %s"
             % (platform.decode("ascii"), error)) from error
     return ""
+
+
+class Collector:
+    """Picks the paths out of a file that passes by.
+
+    :param locators: where the paths are.
+    """
+
+    def __init__(self, locators: Sequence[Locator]) -> None:
+        self._found: List[Tuple[Locator, bytearray]] = [
+            (locator, bytearray()) for locator in locators]
+
+    def see(self, offset: int, data: bytearray) -> None:
+        """Take from *data*, which begins at byte *offset* of the file, what belongs to a path.
+
+        To be called with ascending offsets; a path that has a hole in it is left out.
+        """
+        for locator, found in self._found:
+            start = locator.offset + len(found) - offset
+            if 0 <= start < len(data):
+                found += data[start:start + locator.length - len(found)]
+
+    def paths(self) -> Dict[bytes, str]:
+        """Return the parent's path for each platform of which all bytes have been seen.
+
+        :raises VhdError: one is no path of its platform.
+        """
+        return {locator.platform: path for locator, path in (
+            (locator, decode(locator.platform, bytes(found))) for locator, found in self._found
+            if len(found) == locator.length) if path}

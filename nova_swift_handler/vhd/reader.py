@@ -14,14 +14,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Iterator, List, NamedTuple, Optional
+from typing import Any, Dict, Iterator, NamedTuple, Optional
 
 from nova_swift_handler import exceptions
 from nova_swift_handler.vhd import bitmap as sector_bitmap
-from nova_swift_handler.vhd import constants
+from nova_swift_handler.vhd import constants, structure
 from nova_swift_handler.vhd.bat import Bat
 from nova_swift_handler.vhd.footer import Footer
 from nova_swift_handler.vhd.header import Header
+from nova_swift_handler.vhd.locator import Collector
 
 _SKIP = 1024 * 1024
 _STEP = constants.BLOCK_SIZE
@@ -53,32 +54,37 @@ def read_exactly(stream: Any, size: int, what: str) -> bytearray:
     """
     # A damaged VHD may claim any size, so memory is taken only as its bytes come.
     data = bytearray(min(size, _STEP))
-    done = _fill(stream, data, 0)
+    done = _fill_from(stream, data, 0)
     while done == len(data) < size:
         data.extend(bytes(min(size - done, _STEP)))
-        done = _fill(stream, data, done)
+        done = _fill_from(stream, data, done)
     if done < size:
         raise exceptions.VhdTruncated(
             "the VHD ends inside %s: %d of %d bytes are there" % (what, done, size))
     return data
 
 
-def _fill(stream: Any, data: bytearray, done: int) -> int:
-    """Read into *data* from *done* on; return how many bytes it then has."""
+def fill(stream: Any, view: memoryview) -> int:
+    """Read into *view* until it is full or *stream* ends; return how many bytes were read."""
     readinto = getattr(stream, "readinto", None)
-    with memoryview(data) as view:
-        while done < len(data):
-            if readinto is not None:
-                with view[done:] as rest:
-                    count = readinto(rest)
-            else:
-                piece = stream.read(len(data) - done)
-                count = len(piece)
-                view[done:done + count] = piece
-            if not count:
-                break
-            done += count
+    done = 0
+    while done < len(view):
+        if readinto is not None:
+            with view[done:] as rest:
+                count = readinto(rest)
+        else:
+            piece = stream.read(len(view) - done)
+            count = len(piece)
+            view[done:done + count] = piece
+        if not count:
+            break
+        done += count
     return done
+
+
+def _fill_from(stream: Any, data: bytearray, done: int) -> int:
+    with memoryview(data) as view, view[done:] as rest:
+        return done + fill(stream, rest)
 
 
 class StreamReader:
@@ -91,7 +97,7 @@ class StreamReader:
     :param length: bytes of the whole VHD where known; every BAT entry must lie within it.
     :raises VhdError: it is no VHD that can be read so; fixed disks have no block list.
 
-    :ivar order: numbers of the blocks the file holds, in the order they lie in it.
+    :ivar order: array of the numbers of the blocks the file holds, in the order they lie in it.
     :ivar end: bytes from the start of the file to the end of the last block.
     """
 
@@ -99,29 +105,37 @@ class StreamReader:
         self._stream = stream
         self._length = length
         self._position = 0
-        self._head = bytes(self._read(constants.FOOTER_SIZE, "its first footer"))
-        self.footer = Footer.parse(self._head)
+        self._parent = Collector(())
+        self.footer = Footer.parse(bytes(self._read(constants.FOOTER_SIZE, "its first footer")))
         if self.footer.disk_type == constants.TYPE_FIXED:
             raise exceptions.VhdError(
                 "the VHD is of fixed size and cannot be read as a stream of blocks; convert it "
                 "to a dynamic one")
         self._skip_to(self.footer.data_offset, "its header")
         self.header = Header.parse(bytes(self._read(constants.HEADER_SIZE, "its header")))
-        self._check_sizes()
+        structure.check_entries(self.footer, self.header)
+        self._parent = Collector(self.header.locators)
         self._skip_to(self.header.table_offset, "its BAT")
         table = self._read(self.header.table_size, "its BAT")
         self.bat = Bat.parse(bytes(table), self.header.entries)
-        self._stride = self.header.bitmap_size + self.header.block_size
-        self._check_blocks()
-        self.order: List[int] = self.bat.physical_order()
-        self._check_places()
+        self.order = structure.check_places(
+            self.footer, self.header, self.bat, [(0, self._position, "its head")], length)
         self.end = self._position if not self.order else (
-            self.bat[self.order[-1]] * constants.SECTOR + self._stride)
+            self.bat[self.order[-1]] * constants.SECTOR + self.header.stride)
 
     @property
     def differencing(self) -> bool:
         """Whether the VHD says what differs from a parent rather than a whole disk."""
         return self.footer.disk_type == constants.TYPE_DIFFERENCING
+
+    def parent_paths(self) -> Dict[bytes, str]:
+        """Return the parent's path, with slashes, for each platform that the VHD has one for.
+
+        Those are left out that do not lie between its parts, or lie behind what has been read.
+
+        :raises VhdError: one is no path of its platform.
+        """
+        return self._parent.paths()
 
     def blocks(self, compact: bool = False) -> Iterator[Block]:
         """Yield each block in the order of :attr:`order`, then check the last footer.
@@ -144,47 +158,12 @@ class StreamReader:
                 "the VHD's last footer differs from its first: it was changed while it was read, "
                 "or is damaged")
 
-    def _check_sizes(self) -> None:
-        needed = -(-self.footer.virtual_size // self.header.block_size)
-        if self.header.entries < needed:
-            raise exceptions.VhdError(
-                "the VHD's BAT has %d entries; its disk of %d bytes needs %d"
-                % (self.header.entries, self.footer.virtual_size, needed))
-
-    def _check_blocks(self) -> None:
-        blocks = -(-self.footer.virtual_size // self.header.block_size)
-        count = 0
-        for count, number in enumerate(self.bat.allocated(), 1):  # noqa: B007  (used below)
-            if number >= blocks:
-                raise exceptions.VhdError(
-                    "the VHD's BAT places block %d, but its disk of %d bytes ends with block %d"
-                    % (number, self.footer.virtual_size, blocks - 1))
-        # Which block is wrong will be told below, but millions of them are not sorted for that.
-        if self._length is not None and (count - 1) * self._stride > self._length:
-            raise exceptions.VhdError(
-                "the VHD's BAT places %d blocks of %d bytes, more than its %d bytes can hold"
-                % (count, self.header.block_size, self._length))
-
-    def _check_places(self) -> None:
-        before = self._position
-        for number in self.order:
-            start = self.bat[number] * constants.SECTOR
-            if start < before:
-                raise exceptions.VhdError(
-                    "the VHD's BAT places block %d at byte %d, inside what lies before it"
-                    % (number, start))
-            before = start + self._stride
-            if self._length is not None and before > self._length - constants.FOOTER_SIZE:
-                raise exceptions.VhdError(
-                    "the VHD's BAT places block %d at byte %d, beyond the file's end at %d"
-                    % (number, start, self._length))
-
     def _read_to_end(self) -> bytes:
         last = b""
         piece = bytearray(_SKIP)
         count = len(piece)
         while count == len(piece):
-            count = _fill(self._stream, piece, 0)
+            count = _fill_from(self._stream, piece, 0)
             self._position += count
             last = (last + bytes(piece[:count]))[-constants.FOOTER_SIZE:]
         if self._length is not None and self._position != self._length:
@@ -209,4 +188,5 @@ class StreamReader:
             raise exceptions.VhdError(
                 "the VHD has %s at byte %d, beyond its end at %d" % (what, offset, self._length))
         while self._position < offset:
-            self._read(min(_SKIP, offset - self._position), what)
+            start = self._position
+            self._parent.see(start, self._read(min(_SKIP, offset - start), what))

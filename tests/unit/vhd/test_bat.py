@@ -54,4 +54,6 @@ def test_a_cut_table_is_truncated() -> None:
 def test_allocated_blocks_are_told_ascending_and_in_the_files_order() -> None:
     bat = Bat([_UNUSED, 90, 10, _UNUSED, 50])
     assert list(bat.allocated()) == [1, 2, 4]
-    assert bat.physical_order() == [2, 4, 1]
+    assert list(bat.physical_order()) == [2, 4, 1]
+    assert not bat.ascending()
+    assert Bat([_UNUSED, 10, _UNUSED, 50]).ascending()

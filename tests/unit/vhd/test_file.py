@@ -172,7 +172,7 @@ def _dynamic() -> bytes:
 
 def test_a_fixed_disk_holds_everything() -> None:
     file = VhdFile(io.BytesIO(_fixed()))
-    assert file.head is None
+    assert file.header is None
     assert list(file.held(1024)) == [0, 1]
     assert file.read(500, 5000) == _fixed()[500:1536] + bytes(5000 - 1036)
 

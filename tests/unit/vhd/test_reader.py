@@ -97,7 +97,7 @@ def test_each_block_is_given_as_it_stands_in_the_file(stream: Callable[[bytes], 
     data = independent.build(10 * SMALL - 512, blocks, block_size=SMALL, order=[7, 2, 5])
     reader = StreamReader(stream(data), len(data) if known else None)
     assert reader.footer.virtual_size == 10 * SMALL - 512
-    assert reader.order == [7, 2, 5]
+    assert list(reader.order) == [7, 2, 5]
     assert not reader.differencing
     assert reader.end == len(data) - 512
     read = list(reader.blocks())
@@ -157,7 +157,7 @@ def test_a_table_longer_than_the_disk_is_no_fault() -> None:
 def test_a_disk_without_blocks_has_none() -> None:
     data = _vhd(blocks=0)
     reader = StreamReader(io.BytesIO(data), len(data))
-    assert (reader.order, list(reader.blocks()), reader.end) == ([], [], len(data) - 512)
+    assert (list(reader.order), list(reader.blocks()), reader.end) == ([], [], len(data) - 512)
 
 
 def test_what_we_lay_out_we_read_back() -> None:
