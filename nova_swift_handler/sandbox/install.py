@@ -85,7 +85,7 @@ def install(environment: Environment) -> str:
         foundation = _hash(environment, base, [CONSTRAINTS / environment.constraints])
         whole = _hash(environment, base, [
             CONSTRAINTS / environment.constraints,
-            *([SOURCE / "setup.cfg", SOURCE / "requirements.txt"] if environment.ours else [])])
+            *([SOURCE / "setup.cfg"] if environment.ours else [])])
         if _read(target / "whole") == whole:
             return "nothing to do"
         started = time.monotonic()
