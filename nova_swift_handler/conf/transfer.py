@@ -68,7 +68,7 @@ Directory for temporary files.
 
 Only images whose parts do not come in the order in which they are needed use it: tar archives of
 several VHDs, as the stock handler ``direct_vhd`` makes them. Files in it are removed when the
-transfer ends, however it ends.
+transfer ends; those of one that was killed when the next begins.
 """,
     ),
     cfg.IntOpt(

@@ -22,13 +22,12 @@ from __future__ import annotations
 import errno
 import os
 import re
-import shutil
-import tempfile
 from types import TracebackType
 from typing import Any, BinaryIO, Dict, List, Optional, Type
 
 from nova_swift_handler import exceptions
 from nova_swift_handler.settings import TransferSettings
+from nova_swift_handler.transfer.tempdir import LockedDirectory
 from nova_swift_handler.vhd.chain import Link, check_links
 from nova_swift_handler.vhd.file import VhdFile
 
@@ -51,22 +50,22 @@ def number_of(name: str) -> Optional[int]:
 
 
 class Staging:
-    """A private directory for a chain's files, removed when the context is left."""
+    """A directory for a chain's files, removed when the context is left."""
 
     def __init__(self, settings: TransferSettings) -> None:
         self._limit = settings.staging_limit
         self._parent = settings.staging_dir
-        self._directory = ""
+        self._directory = LockedDirectory(settings.staging_dir)
         self._used = 0
         self._paths: Dict[int, str] = {}
 
     def __enter__(self) -> Staging:
-        self._directory = tempfile.mkdtemp(prefix="swift_vhd-", dir=self._parent)
+        self._directory.__enter__()
         return self
 
     def __exit__(self, kind: Optional[Type[BaseException]], error: Optional[BaseException],
                  trace: Optional[TracebackType]) -> None:
-        shutil.rmtree(self._directory, ignore_errors=True)
+        self._directory.__exit__(kind, error, trace)
 
     def __len__(self) -> int:
         return len(self._paths)
@@ -86,7 +85,7 @@ class Staging:
             raise exceptions.StagingFull(
                 "the image's chain needs more than the %d bytes that may be staged; raise "
                 "staging_limit in [swift_vhd] if %s has the room" % (self._limit, self._parent))
-        path = os.path.join(self._directory, "%d.vhd" % number)
+        path = os.path.join(self._directory.path, "%d.vhd" % number)
         try:
             with open(path, "wb") as file:
                 self._copy(stream, file, size)

@@ -30,7 +30,7 @@ import threading
 from typing import Any, Callable, Dict
 
 from nova_swift_handler import exceptions
-from nova_swift_handler.transfer import boot, cleanup, jobs, snapshot
+from nova_swift_handler.transfer import boot, cleanup, jobs, snapshot, tempdir
 from nova_swift_handler.transfer.report import Report
 
 LOG = logging.getLogger(__name__)
@@ -133,6 +133,7 @@ def main() -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=channel.watch, args=(report,), daemon=True).start()
     _limit(job, report)
+    tempdir.remove_abandoned(job.services.transfer.staging_dir)
     try:
         event = {"event": "result", "value": _RUNNERS[type(job)](job, report)}
     except Exception as error:  # noqa: BLE001  (told to the parent, whatever it is)
