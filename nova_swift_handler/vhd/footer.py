@@ -57,7 +57,11 @@ class Footer:
     creator_version: int = CREATOR_VERSION
 
     def pack(self) -> bytes:
-        """Return the 512 bytes of the footer, checksum filled in."""
+        """Return the 512 bytes of the footer, checksum filled in.
+
+        :raises VhdError: no VHD has a disk of that size.
+        """
+        _check_size(self.virtual_size)
         cylinders, heads, per_track = fields.geometry(self.virtual_size // constants.SECTOR)
         data = bytearray(_LAYOUT.pack(
             COOKIE, 2, _FORMAT_VERSION, self.data_offset, self.timestamp, self.creator,
@@ -93,9 +97,13 @@ class Footer:
                 "the VHD is of format version %#x; only 1.0 is understood" % version)
         if disk_type not in _TYPES:
             raise exceptions.VhdError("the VHD is of the unknown disk type %d" % disk_type)
-        if size % constants.SECTOR or not 0 < size <= constants.MAX_VIRTUAL_SIZE:
-            raise exceptions.VhdError(
-                "the VHD says its disk has %d bytes; a multiple of 512 up to 2040 GiB can be "
-                "handled" % size)
+        _check_size(size)
         return cls(size, disk_type, bytes(unique_id), data_offset, timestamp, bytes(creator),
                    creator_version)
+
+
+def _check_size(size: int) -> None:
+    if size % constants.SECTOR or not 0 < size <= constants.MAX_VIRTUAL_SIZE:
+        raise exceptions.VhdError(
+            "the VHD says its disk has %d bytes; a multiple of 512 up to 2040 GiB can be handled"
+            % size)

@@ -35,6 +35,18 @@ _NAME_SIZE = 512
 _LOCATORS = 8
 
 
+def check_block_size(block_size: int) -> None:
+    """Refuse a block size that a VHD cannot have, or that is too large for memory.
+
+    :raises VhdError: it is one.
+    """
+    if (block_size < constants.SECTOR * 8 or block_size > _MAX_BLOCK_SIZE
+            or block_size & (block_size - 1)):
+        raise exceptions.VhdError(
+            "the VHD's blocks are said to have %d bytes; a power of two from 4 KiB to "
+            "16 MiB can be handled" % block_size)
+
+
 @dataclasses.dataclass(frozen=True)
 class Header:
     """A parsed dynamic header.
@@ -115,11 +127,7 @@ class Header:
         if version != _FORMAT_VERSION:
             raise exceptions.VhdError(
                 "the VHD's header is of version %#x; only 1.0 is understood" % version)
-        if (block_size < constants.SECTOR * 8 or block_size > _MAX_BLOCK_SIZE
-                or block_size & (block_size - 1)):
-            raise exceptions.VhdError(
-                "the VHD's blocks are said to have %d bytes; a power of two from 4 KiB to "
-                "16 MiB can be handled" % block_size)
+        check_block_size(block_size)
         if entries > _MAX_ENTRIES:
             raise exceptions.VhdError(
                 "the VHD's BAT is said to have %d entries; up to %d can be handled"

@@ -22,17 +22,19 @@ from __future__ import annotations
 
 import array
 import dataclasses
+import struct
 from typing import Iterable, Optional, Tuple
 
 from nova_swift_handler import exceptions
 from nova_swift_handler.vhd import constants, locator
 from nova_swift_handler.vhd.bat import Bat
 from nova_swift_handler.vhd.footer import Footer
-from nova_swift_handler.vhd.header import Header
+from nova_swift_handler.vhd.header import Header, check_block_size
 
 FULL_BITMAP = b"\xff" * constants.BITMAP_SIZE
 """The bitmap of a 2 MiB block all of whose sectors are present."""
 
+_ENTRY = struct.Struct(">I")
 _LOCATORS_AT = constants.HEADER_OFFSET + constants.HEADER_SIZE
 _LOCATORS = ((locator.W2RU, 512), (locator.MACX, 2048))
 """A differencing VHD's locators and the bytes kept for each, in front of the BAT."""
@@ -75,11 +77,20 @@ class Layout:
     :ivar head: the bytes in front of the first block.
     :ivar footer: the 512 bytes behind the last block.
     :ivar length: bytes of the whole VHD.
+    :ivar header: what the head says of blocks and parent.
+    :ivar count: how many blocks the VHD holds.
     """
+
+    head: bytes
+    footer: bytes
+    length: int
+    header: Header
+    count: int
 
     def __init__(self, virtual_size: int, order: Iterable[int], unique_id: bytes,
                  block_size: int = constants.BLOCK_SIZE,
                  parent: Optional[Parent] = None) -> None:
+        check_block_size(block_size)
         stride = Header(0, block_size=block_size).stride
         places = ((number, at * stride) for at, number in enumerate(order))
         self._lay_out(virtual_size, places, None, unique_id, block_size, parent)
@@ -96,17 +107,32 @@ class Layout:
         :raises VhdError: see the class; or two blocks overlap, or one lies beyond *data_length*,
             or a place is no multiple of 512.
         """
+        check_block_size(block_size)
         layout = cls.__new__(cls)
         layout._lay_out(virtual_size, places, data_length, unique_id, block_size, parent)
         return layout
+
+    def place(self, number: int) -> Optional[int]:
+        """Return where block *number* goes, bytes from the VHD's start to its bitmap.
+
+        None if the VHD has no such block.
+        """
+        if not 0 <= number < self.header.entries:
+            return None
+        sector, = _ENTRY.unpack_from(self.head, self.header.table_offset + number * _ENTRY.size)
+        return None if sector == constants.UNUSED else int(sector) * constants.SECTOR
 
     def _lay_out(self, virtual_size: int, places: Iterable[Tuple[int, int]],
                  data_length: Optional[int], unique_id: bytes, block_size: int,
                  parent: Optional[Parent]) -> None:
         entries = block_count(virtual_size, block_size)
         header, room = _header_of(entries, block_size, parent)
+        kind = constants.TYPE_DYNAMIC if parent is None else constants.TYPE_DIFFERENCING
+        self.header = header
+        self.footer = Footer(virtual_size, kind, unique_id).pack()
         head_length = header.table_offset + header.table_size
         offsets = array.array("I", [constants.UNUSED]) * entries
+        self.count = 0
         end = 0
         ascending = True
         for number, at in places:
@@ -122,6 +148,7 @@ class Layout:
                     "block %d cannot be laid out at byte %d: a BAT counts whole sectors, up to "
                     "2 TiB" % (number, head_length + at))
             offsets[number] = sector
+            self.count += 1
             ascending = ascending and at >= end
             end = max(end, at + header.stride)
         bat = Bat(offsets)
@@ -133,8 +160,6 @@ class Layout:
             raise exceptions.VhdError(
                 "blocks that end at byte %d cannot be laid out in %d bytes"
                 % (end, data_length))
-        kind = constants.TYPE_DYNAMIC if parent is None else constants.TYPE_DIFFERENCING
-        self.footer = Footer(virtual_size, kind, unique_id).pack()
         self.head = self.footer + header.pack() + room + bat.pack()
         self.length = len(self.head) + data_length + len(self.footer)
 

@@ -18,7 +18,7 @@ Shares nothing with the package, so that the two cannot make the same mistake.
 from __future__ import annotations
 
 import struct
-from typing import Dict, List, NamedTuple, Optional, Tuple
+from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 SECTOR = 512
 MIB2 = 2 * 1024 * 1024
@@ -62,13 +62,15 @@ def footer(size: int, kind: int = DYNAMIC, unique_id: bytes = UID,
 
 
 def header(entries: int, block_size: int = MIB2, table_offset: int = 1536,
-           parent_id: bytes = bytes(16), parent_name: str = "", version: int = 0x10000) -> bytes:
+           parent_id: bytes = bytes(16), parent_name: str = "", version: int = 0x10000,
+           entries_of_locators: bytes = b"") -> bytes:
     """Return a dynamic header."""
     name = parent_name.encode("utf-16-be")
     part = b"".join((
         b"cxsparse", struct.pack(">QQ", 0xFFFFFFFFFFFFFFFF, table_offset),
         struct.pack(">III", version, entries, block_size), bytes(4), parent_id,
-        struct.pack(">II", 0, 0), name + bytes(512 - len(name)), bytes(8 * 24), bytes(256)))
+        struct.pack(">II", 0, 0), name + bytes(512 - len(name)),
+        entries_of_locators + bytes(8 * 24 - len(entries_of_locators)), bytes(256)))
     assert len(part) == 1024
     return resum(part, HEADER_SUM)
 
@@ -92,13 +94,15 @@ def full(block_size: int) -> bytes:
 
 def build(size: int, blocks: Dict[int, Block], kind: int = DYNAMIC, block_size: int = MIB2,
           unique_id: bytes = UID, parent_id: bytes = bytes(16), parent_name: str = "",
-          gap: int = 0, order: Optional[List[int]] = None,
-          entries: Optional[int] = None) -> bytes:
+          gap: int = 0, order: Optional[List[int]] = None, entries: Optional[int] = None,
+          locators: Sequence[Tuple[bytes, int, bytes]] = ()) -> bytes:
     """Return a whole dynamic or differencing VHD.
 
     :param gap: sectors left free in front of each block and of the last footer.
     :param order: in which order the blocks lie in the file; ascending if None.
     :param entries: length of the BAT; as many as the disk needs if None.
+    :param locators: platform, what the field of the space says, and path of each; they lie
+        between BAT and blocks, a sector each.
     """
     if entries is None:
         entries = -(-size // block_size)
@@ -106,6 +110,11 @@ def build(size: int, blocks: Dict[int, Block], kind: int = DYNAMIC, block_size: 
     table_bytes = -(-entries * 4 // SECTOR) * SECTOR
     at = 1536 + table_bytes
     body = b""
+    placed = b""
+    for platform, space, path in locators:
+        placed += struct.pack(">4sIIIQ", platform, space, len(path), 0, at)
+        body += path.ljust(SECTOR, b"\0")
+        at += SECTOR
     for number in sorted(blocks) if order is None else order:
         block = blocks[number]
         assert len(block.bitmap) == bitmap_size(block_size), "bitmap"
@@ -118,7 +127,8 @@ def build(size: int, blocks: Dict[int, Block], kind: int = DYNAMIC, block_size: 
     end = footer(size, kind, unique_id)
     packed = struct.pack(">%dI" % entries, *table)
     return b"".join((
-        end, header(entries, block_size, 1536, parent_id, parent_name),
+        end, header(entries, block_size, 1536, parent_id, parent_name,
+                    entries_of_locators=placed),
         packed + b"\xff" * (table_bytes - len(packed)), body, bytes(gap * SECTOR), end))
 
 
