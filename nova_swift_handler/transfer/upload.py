@@ -45,6 +45,13 @@ LOG = logging.getLogger(__name__)
 RUN = 8
 """Neighbouring blocks (of those that are not zero) dealt to one segment at a time."""
 
+_PIECE = 128 * 1024
+"""Bytes handed to the HTTP client at a time.
+
+It copies each piece into a chunk of HTTP's; with pieces of 2 MiB that took a third of the CPU time
+of sending, for memory that is new to the process each time.
+"""
+
 _RUNS_WAITING = 2
 _IDLE = 20.0
 """Seconds after which a segment that gets no more blocks is closed, before Swift cuts it."""
@@ -218,7 +225,7 @@ class Uploader:
                 self._map.set(Place(number, index, slot, digest))
 
     def _pieces(self, first: List[Optional[Run]], entries: List[Tuple[int, bytes]],
-                ended: List[bool]) -> Iterator[Union[bytes, bytearray]]:
+                ended: List[bool]) -> Iterator[Union[bytes, memoryview]]:
         # Nobody else holds on to a run, and each block is let go once it is sent: memory counts.
         run = first.pop()
         while run is not None:
@@ -228,7 +235,9 @@ class Uploader:
                     raise exceptions.StoreError("the upload was given up")
                 entries.append((number, hashlib.sha256(data).digest()))
                 yield FULL_BITMAP
-                yield data
+                with memoryview(data) as view:
+                    for start in range(0, len(data), _PIECE):
+                        yield view[start:start + _PIECE]
             run = self._next(len(entries), ended)
         yield segments.Trailer(self._volume_id, self._upload_id, self._virtual_size,
                                entries).pack()
