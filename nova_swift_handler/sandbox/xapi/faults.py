@@ -56,7 +56,8 @@ KINDS: Dict[str, Kind] = {
         "Sleep this many seconds for each MiB moved.",
         {"seconds_per_mib": 0.1, "direction": None, **_DISK}),
     "rate": Kind(
-        "Move at most this many bytes a second on each connection.",
+        "Move at most this many bytes a second on each connection; time in which the client did"
+        " not take or give any is lost.",
         {"bytes_per_second": 10 << 20, "direction": None, **_DISK}),
     "vdi_create_fail": Kind(
         "VDI.create fails with this error.",

@@ -25,8 +25,12 @@ if TYPE_CHECKING:
     from nova_swift_handler.sandbox.xapi.host import Host
 
 _MIB = 1024 * 1024
-#: With a rate or a hang in force, bytes move in pieces this small.
+#: With a hang in force, or a low rate, bytes move in pieces this small.
 _SMALL_PIECE = 64 * 1024
+#: With a high rate, in pieces that take so many seconds.
+_STEP = 0.002
+#: Seconds of standing still that a rate lets be made up for: dom0 has no more in its buffers.
+_BURST = 0.05
 
 
 class Pace:
@@ -40,7 +44,7 @@ class Pace:
         self._rate = strike("rate", direction=direction, vdi=vdi)
         self._hang = strike("hang", direction=direction, vdi=vdi)
         self._cut = strike("%s_cut" % direction, vdi=vdi)
-        self._started = time.monotonic()
+        self._due = time.monotonic()
         self.moved = 0
 
     def allowance(self, wanted: int) -> int:
@@ -57,8 +61,11 @@ class Pace:
                 self._hang = None
             else:
                 wanted = min(wanted, left)
-        if self._rate or self._hang:
+        if self._hang:
             wanted = min(wanted, _SMALL_PIECE)
+        elif self._rate:
+            wanted = min(wanted, max(
+                _SMALL_PIECE, int(float(self._rate["bytes_per_second"]) * _STEP)))
         return wanted
 
     def note(self, count: int) -> None:
@@ -67,8 +74,10 @@ class Pace:
         if self._slow:
             time.sleep(float(self._slow["seconds_per_mib"]) * count / _MIB)
         if self._rate:
-            due = self._started + self.moved / float(self._rate["bytes_per_second"])
-            time.sleep(max(0.0, due - time.monotonic()))
+            now = time.monotonic()
+            self._due = (max(self._due, now - _BURST)
+                         + count / float(self._rate["bytes_per_second"]))
+            time.sleep(max(0.0, self._due - now))
 
 
 class Outlet:
