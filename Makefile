@@ -10,13 +10,20 @@ INSTALL = $(PYTHON) -m nova_swift_handler.sandbox.install
 NOVA = .venv/nova/bin/python
 PY38 = .venv/nova-py38/bin/python
 
-.PHONY: demo test test-all install check unit functional functional-all py38 clean
+.PHONY: demo bench test test-all install check unit functional functional-all py38 clean
 
 # The main job from nothing; writes build/demo.json.
 demo:
 	$(INSTALL) cloud nova
 	$(NOVA) -m nova_swift_handler.sandbox.databases
 	$(NOVA) -m nova_swift_handler.sandbox.demo
+
+# What it costs, beside what else one would use; some 20 minutes.  Writes build/bench.json.
+# For a part of it: python -m bench --help.
+bench:
+	$(INSTALL) cloud nova
+	$(NOVA) -m nova_swift_handler.sandbox.databases
+	$(NOVA) -m bench
 
 # What every change must pass.
 test: install check unit functional

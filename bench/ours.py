@@ -1,0 +1,85 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The package at work, measured: each function does one thing once."""
+
+from __future__ import annotations
+
+import pickle
+import subprocess
+import uuid
+from pathlib import Path
+from typing import Any, Dict, NamedTuple, Optional, Tuple
+
+from bench.disks import Disk
+from bench.meter import Cost
+from bench.scenario import program
+from bench.site import Site
+from nova_swift_handler.transfer import jobs, process
+
+_TIME_LIMIT = 900
+
+
+class Stored(NamedTuple):
+    """A point.
+
+    :ivar container: that holds it.
+    :ivar result: what the job said of it.
+    """
+
+    image_id: str
+    container: str
+    result: Dict[str, Any]
+
+
+def store_file(site: Site, disk: Disk) -> Tuple[Cost, Stored]:
+    """Store a VHD file as a point of a volume of its own."""
+    services, volume, image_id = site.services(), site.new_volume(), str(uuid.uuid4())
+    container = services.containers.volume(volume)
+    cost = _program(site, "store_file", (services, str(disk.path), container, image_id, volume))
+    return cost, Stored(image_id, container, {})
+
+
+def fetch_file(site: Site, point: Stored, path: Path) -> Cost:
+    """Write a point's disk into a VHD file."""
+    return _program(site, "fetch_file", (site.services(), point.image_id, str(path)))
+
+
+def _program(site: Site, name: str, job: Any) -> Cost:
+    with site.meter() as meter:
+        subprocess.run(program(name), input=pickle.dumps(job), check=True, timeout=_TIME_LIMIT)
+    return meter.cost
+
+
+def snapshot(site: Site, vdi: str, volume: Optional[str] = None) -> Tuple[Cost, Stored]:
+    """Store a snapshot VDI as nova-compute does, from the handler's call to the active image.
+
+    :param volume: what it is a snapshot of; a new one by default.
+    """
+    services = site.services(site.host.settings)
+    volume = volume or site.new_volume()
+    job = jobs.SnapshotJob(
+        services=services, user=site.token(), image_id=site.queued_image(), vdi_uuid=vdi,
+        volume_id=volume, properties={"os_type": "linux"}, origin={})
+    with site.meter() as meter:
+        result = process.run(job)
+    return meter.cost, Stored(job.image_id, services.containers.volume(volume), result)
+
+
+def boot(site: Site, image_id: str) -> Tuple[Cost, str]:
+    """Make a VDI of an image as nova-compute does; return its uuid too."""
+    job = jobs.BootJob(
+        services=site.services(site.host.settings), user=site.token(), image_id=image_id,
+        sr_ref=site.host.sr_ref, name_label="instance", description="", other_config={})
+    with site.meter() as meter:
+        result = process.run(job)
+    return meter.cost, str(result["vdi_uuid"])
