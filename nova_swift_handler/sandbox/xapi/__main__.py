@@ -121,7 +121,7 @@ def main(argv: Optional[List[str]] = None) -> int:
     host = Host(dataclasses.replace(settings, port=listener.address[1]))
     table.update(routes(host))
     host.start()
-    threading.Thread(target=listener.serve_forever, daemon=True).start()
+    listener.start()
     print("READY %s" % json.dumps(host.describe()), flush=True)
     if settings.stop_with_stdin:
         threading.Thread(target=_wait_for_end_of_stdin, args=(stop,), daemon=True).start()

@@ -49,9 +49,12 @@ class Listener:
         self._idle = threading.Condition()
         self._closed = False
 
-    def serve_forever(self) -> None:
-        """Accept until ``close``."""
+    def start(self) -> None:
+        """Accept in a thread until ``close``; whoever connects from now on is not refused."""
         self._socket.listen(128)
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
         while True:
             self._slots.acquire()
             try:
