@@ -27,7 +27,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import BinaryIO, List, NamedTuple, Optional
+from typing import BinaryIO, List, NamedTuple, Optional, Sequence
 
 from nova_swift_handler.exceptions import SandboxError
 from nova_swift_handler.sandbox import pythons, venv
@@ -42,6 +42,7 @@ class Environment(NamedTuple):
 
     :ivar requirements: what pip installs, within the constraints.
     :ivar ours: whether this package goes in too, editable.
+    :ivar builders: what builds packages that are source only; installed before all else.
     """
 
     name: str
@@ -49,12 +50,13 @@ class Environment(NamedTuple):
     constraints: str
     requirements: List[str]
     ours: bool = False
+    builders: Sequence[str] = ()
 
 
 # setuptools: pkg_resources, which these releases import, went with 81; the one that comes with
 # Python 3.8 does not find all distributions that today's pip installs.
 _NOVA = ["nova==21.2.4", "openstack-placement==3.0.1", "setuptools>=68,<81"]
-_TESTS = ["pytest", "hypothesis", "libvhdi-python", "XenAPI"]
+_TESTS = ["pytest", "pytest-xdist", "hypothesis", "libvhdi-python", "XenAPI"]
 _CHECKS = ["mypy", "ruff", "reno"]
 
 
@@ -63,8 +65,10 @@ ENVIRONMENTS = {each.name: each for each in [
         venv.CLOUD, "3.11", "cloud-py311.txt",
         ["keystone", "glance", "swift", "keystonemiddleware", "python-swiftclient", "cheroot"]),
     Environment(venv.NOVA, "3.11", "nova-py311.txt", [*_NOVA, *_TESTS, *_CHECKS], ours=True),
-    # The oldest Python, with the libraries of Nova's own time.
-    Environment("nova-py38", "3.8", "nova-py38.txt", [*_NOVA, *_TESTS], ours=True),
+    # The oldest Python, with the libraries of Nova's own time.  Without wheel its pip runs each
+    # setup.py in the half-made environment, where setuptools may meet a packaging too old for it.
+    Environment("nova-py38", "3.8", "nova-py38.txt", [*_NOVA, *_TESTS], ours=True,
+                builders=["setuptools", "wheel"]),
 ]}
 
 
@@ -95,17 +99,19 @@ def install(environment: Environment) -> str:
         with open(log, "wb") as output:
             if not target.exists():
                 _run([str(base), "-m", "venv", str(target)], log, output)
-            _run(_pip(environment, target), log, output)
+            ours = ["--editable", str(SOURCE)] if environment.ours else []
+            for packages in (environment.builders, [*environment.requirements, *ours]):
+                if packages:
+                    _run(_pip(environment, target, packages), log, output)
         (target / "foundation").write_text(foundation)
         (target / "whole").write_text(whole)
         return f"installed in {time.monotonic() - started:.0f} s"
 
 
-def _pip(environment: Environment, target: Path) -> List[str]:
-    ours = ["--editable", str(SOURCE)] if environment.ours else []
+def _pip(environment: Environment, target: Path, packages: Sequence[str]) -> List[str]:
     return [str(target / "bin" / "python"), "-m", "pip", "install", "--no-input",
             "--disable-pip-version-check", "--no-compile", "--constraint",
-            str(CONSTRAINTS / environment.constraints), *environment.requirements, *ours]
+            str(CONSTRAINTS / environment.constraints), *packages]
 
 
 def _run(command: List[str], log: Path, output: BinaryIO) -> None:
