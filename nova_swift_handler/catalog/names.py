@@ -17,6 +17,7 @@ from __future__ import annotations
 import dataclasses
 
 DISK_VIEW = "disk.vhd"
+RAW_VIEW = "disk.raw"
 ISO_VIEW = "disk.iso"
 POINT = "point.json"
 
@@ -58,6 +59,12 @@ class Containers:
 def of_point(image_id: str, part: str) -> str:
     """Return the object name of a *part* of the point of image *image_id*."""
     return "points/%s/%s" % (image_id, part)
+
+
+def view_parts(image_id: str, view: str) -> str:
+    """Return what the names of a *view*'s parts begin with, if one manifest is too small for it.
+    """
+    return of_point(image_id, view) + ".parts/"
 
 
 def segment(upload_id: str, serial: int) -> str:

@@ -97,19 +97,19 @@ def proxied(site: Site, proxy: Proxy) -> Account:
 
 @pytest.fixture
 def container(site: Site) -> Iterator[str]:
-    """A container that is removed with all that is in it."""
-    with _container(site) as name:
+    with new_container(site) as name:
         yield name
 
 
 @pytest.fixture
 def poor_container(poor_site: Site) -> Iterator[str]:
-    with _container(poor_site) as name:
+    with new_container(poor_site) as name:
         yield name
 
 
 @contextlib.contextmanager
-def _container(site: Site) -> Iterator[str]:
+def new_container(site: Site) -> Iterator[str]:
+    """A container that is removed with all that is in it."""
     account = site.account()
     name = "test-%s" % uuid.uuid4()
     account.put_container(name, {})
