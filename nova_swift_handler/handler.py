@@ -31,6 +31,7 @@ from nova_swift_handler import exceptions
 from nova_swift_handler.conf import settings
 from nova_swift_handler.glance.settings import UserToken
 from nova_swift_handler.transfer import jobs, process
+from nova_swift_handler.xapi.marked import MARK
 
 CONF = nova.conf.CONF
 LOG = logging.getLogger(__name__)
@@ -169,11 +170,11 @@ def _clean_up(job: jobs.SnapshotJob) -> None:
 
 
 def _destroy(job: jobs.BootJob, vdi_uuids: List[str]) -> None:
-    """Destroy VDIs that a transfer process that died had made."""
-    if not vdi_uuids:
-        return
+    """Destroy what a transfer process that died had made, whether it had told of it or not."""
     try:
-        process.run(jobs.DestroyJob(job.services, tuple(vdi_uuids)))
+        process.run(jobs.DestroyJob(job.services, tuple(vdi_uuids), job.sr_ref, job.transfer_id))
     except exceptions.SwiftVhdError as error:
-        LOG.error("VDIs %s, which a killed transfer left half written, could not be destroyed; "
-                  "destroy them by hand: %s", ", ".join(vdi_uuids), error)
+        LOG.error("What a killed transfer left half written could not be destroyed; destroy by "
+                  "hand %s: %s", ", ".join("VDI " + uuid for uuid in vdi_uuids)
+                  or "a VDI with %s = %s in its other_config, if there is one"
+                  % (MARK, job.transfer_id), error)

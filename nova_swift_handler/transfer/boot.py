@@ -28,6 +28,7 @@ from nova_swift_handler.transfer.jobs import BootJob
 from nova_swift_handler.transfer.report import Report, Watched
 from nova_swift_handler.vhd.layout import FULL_BITMAP, Layout
 from nova_swift_handler.xapi import disk as disks
+from nova_swift_handler.xapi import marked
 from nova_swift_handler.xapi.import_ import import_disk
 from nova_swift_handler.xapi.session import Session
 
@@ -54,13 +55,13 @@ def run(job: BootJob, report: Report) -> Dict[str, Any]:
         if point is not None:
             with target:
                 restore(account, point, target, services.transfer.download_threads)
-                report.check()  # nobody would own the VDI
+                target.hand_over()
             source = "swift"
         else:
             with target, contextlib.closing(images.open_data(image.id)) as data, _advised():
                 foreign.load(Watched(data, data.length, report.check), target,
                              services.transfer)
-                report.check()
+                target.hand_over()
             source = "glance"
         return {"vdi_uuid": target.uuid, "source": source, "virtual_size": target.virtual_size}
 
@@ -112,9 +113,9 @@ class Target:
     def create(self, virtual_size: int) -> None:
         """Make the VDI, once its size in bytes is known."""
         self.virtual_size = virtual_size
-        self.uuid = disks.create_vdi(
-            self._session, self._job.sr_ref, virtual_size, self._job.name_label,
-            self._job.description, self._job.other_config)
+        self.uuid = marked.create(
+            self._session, self._job.transfer_id, self._job.sr_ref, virtual_size,
+            self._job.name_label, self._job.description, self._job.other_config)
         self._report.created_vdi(self.uuid)
 
     def apply(self, length: int, chunks: Iterator[Any], total: Optional[int] = None) -> None:
@@ -124,6 +125,12 @@ class Target:
         import_disk(self._session, self.uuid, length, chunks,
                     progress=lambda sent: self._report.progress(done + sent, max(total, done)))
         self._done += length
+
+    def hand_over(self) -> None:
+        """Make the complete VDI one that Nova can take."""
+        assert self.uuid is not None
+        self._report.check()  # nobody would own the VDI
+        marked.release(self._session, self.uuid)
 
     def stopped(self) -> bool:
         """Tell whether the transfer is to end."""

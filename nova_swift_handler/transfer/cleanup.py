@@ -22,7 +22,7 @@ from nova_swift_handler.catalog import names
 from nova_swift_handler.transfer.jobs import CleanUpJob, DestroyJob
 from nova_swift_handler.transfer.report import Report
 from nova_swift_handler.xapi import disk as disks
-from nova_swift_handler.xapi import errors
+from nova_swift_handler.xapi import errors, marked
 from nova_swift_handler.xapi.session import Session
 
 
@@ -49,7 +49,7 @@ def run(job: CleanUpJob, report: Report) -> Dict[str, Any]:
 
 
 def destroy(job: DestroyJob, report: Report) -> Dict[str, Any]:
-    """Do *job*.
+    """Do *job*; return how many VDIs there were.
 
     :raises XapiError: the last VDI that could not be destroyed.
     """
@@ -62,8 +62,10 @@ def destroy(job: DestroyJob, report: Report) -> Dict[str, Any]:
                 _forget_tasks(session, "importing into VDI %s" % uuid)
             except exceptions.XapiError as error:
                 failure = error
-    if failure is not None:
-        raise failure
+        if failure is not None:
+            raise failure
+        if not job.vdi_uuids:
+            return {"destroyed": marked.destroy(session, job.transfer_id, job.sr_ref)}
     return {"destroyed": len(job.vdi_uuids)}
 
 

@@ -15,6 +15,7 @@
 from __future__ import annotations
 
 import dataclasses
+import uuid
 from typing import Dict, Optional, Tuple, Union
 
 from keystoneauth1.session import Session
@@ -91,6 +92,7 @@ class BootJob:
     :ivar sr_ref: the SR that is to hold the VDI.
     :ivar name_label: the VDI's name until Nova gives it another.
     :ivar other_config: the VDI's, as Nova itself would set it.
+    :ivar transfer_id: marks the VDI while it is being written.
     """
 
     services: Services
@@ -100,6 +102,7 @@ class BootJob:
     name_label: str
     description: str
     other_config: Dict[str, str]
+    transfer_id: str = dataclasses.field(default_factory=lambda: str(uuid.uuid4()))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,10 +120,15 @@ class CleanUpJob:
 
 @dataclasses.dataclass(frozen=True)
 class DestroyJob:
-    """Destroy the VDIs that a killed transfer process was writing."""
+    """Destroy the VDIs that a killed transfer process was writing.
+
+    :ivar vdi_uuids: those that it told of; if none, there may be one of this transfer on the SR.
+    """
 
     services: Services
     vdi_uuids: Tuple[str, ...]
+    sr_ref: str
+    transfer_id: str
 
 
 Job = Union[SnapshotJob, BootJob, CleanUpJob, DestroyJob]

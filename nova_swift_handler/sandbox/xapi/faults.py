@@ -63,6 +63,9 @@ KINDS: Dict[str, Kind] = {
         "VDI.create fails with this error.",
         {"code": "SR_BACKEND_FAILURE_78",
          "params": ["", "VDI Creation failed [opterr=error 5]", ""], "times": None}),
+    "vdi_create_slow": Kind(
+        "VDI.create takes this many seconds longer, the SR showing that it is under way.",
+        {"seconds": 1.0, "times": None}),
     "login_fail": Kind(
         "Logins fail with this error.",
         {"code": "SESSION_AUTHENTICATION_FAILED",
@@ -70,6 +73,9 @@ KINDS: Dict[str, Kind] = {
     "rpc_fail": Kind(
         "Calls of this method (\"VDI.snapshot\") fail with this error, before they do anything.",
         {"method": "", "code": "INTERNAL_ERROR", "params": ["injected"], "times": None}),
+    "answer_lost": Kind(
+        "Calls of this method are carried out, and the connection is dropped without an answer.",
+        {"method": "", "times": None}),
     "hang": Kind(
         "Stop moving bytes after this many (direction import or export), or never answer calls"
         " of this method (direction rpc), until the fault is cleared.",

@@ -105,6 +105,8 @@ class Host:
                                allowed_operations=[])
         for vm in self.db.refs("VM"):
             self.db.update("VM", vm, current_operations={})
+        for sr in self.db.refs("SR"):
+            self.db.update("SR", sr, current_operations={})
         self.attachments.resume()
         for sr in self.disks.open_srs:
             self.disks.follow_collector(sr)

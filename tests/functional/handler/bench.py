@@ -184,6 +184,7 @@ class Bench:
                  account: str = "swift-vhd", password: Optional[str] = None,
                  keystone: Optional[str] = None,
                  timeout: float = 20.0, idle_timeout: Optional[float] = None,
+                 call_timeout: Optional[float] = None,
                  timeout_in_all: Optional[float] = None, retry_time: float = 3.0,
                  segment_size: int = 6 * MIB, **transfer: Any) -> jobs.Services:
         """Return how a job reaches everything.
@@ -195,6 +196,7 @@ class Bench:
         :param password: its password instead of the right one.
         :param timeout: seconds Keystone, Swift and Glance may take to answer.
         :param idle_timeout: seconds the host may stand still.
+        :param call_timeout: seconds the host may take to answer a call.
         :param timeout_in_all: seconds the job may take.
         :param transfer: further fields of TransferSettings.
         """
@@ -202,6 +204,8 @@ class Bench:
         settings = dataclasses.replace(host.settings, url=xapi or host.settings.url)
         if idle_timeout is not None:
             settings = dataclasses.replace(settings, idle_timeout=idle_timeout)
+        if call_timeout is not None:
+            settings = dataclasses.replace(settings, read_timeout=call_timeout)
         return jobs.Services(
             credentials=Credentials("password", {
                 "auth_url": keystone or env["keystone_url"], "username": own["name"],

@@ -145,6 +145,37 @@ def test_a_disk_that_cannot_be_made(bench: Bench, ext: Host) -> None:
                       "SR_BACKEND_FAILURE_78")
 
 
+@pytest.mark.parametrize("origin", ["ours", "foreign"])
+@pytest.mark.parametrize("method", ["VDI.create", "VDI.remove_from_other_config"])
+def test_an_answer_about_a_disk_that_is_lost(bench: Bench, host: Host, whole: bytes, method: str,
+                                             origin: str) -> None:
+    image_id = bench.stored(host)[0] if origin == "ours" else bench.uploaded(whole)
+    with bench.nothing_left(host):
+        host.control.calls(clear=True)
+        host.control.set_fault("answer_lost", method=method, times=1)
+        bench.refuses(bench.boot_job(host, image_id), exceptions.XapiUnreachable,
+                      "creating a VDI of|handing over VDI")
+        assert host.control.calls().count("VDI.destroy") == 1
+
+
+def test_a_disk_that_is_made_long_after_its_creation_was_given_up(bench: Bench,
+                                                                  host: Host) -> None:
+    image_id, _sha256 = bench.stored(host)
+    job = bench.boot_job(host, image_id, call_timeout=2.0)
+    with bench.nothing_left(host):
+        host.control.calls(clear=True)
+        host.control.set_fault("vdi_create_slow", seconds=3.5, times=1)
+        bench.refuses(job, exceptions.XapiUnreachable, "creating a VDI of")
+        assert host.control.calls().count("VDI.destroy") == 1
+
+
+def test_a_disk_that_is_handed_over_says_nothing_of_its_transfer(bench: Bench,
+                                                                 host: Host) -> None:
+    image_id, _sha256 = bench.stored(host)
+    result = process.run(bench.boot_job(host, image_id))
+    assert host.record(result["vdi_uuid"])["other_config"] == {"nova_disk_type": "root"}
+
+
 @pytest.mark.parametrize("what", ["snapshot", "boot"])
 def test_a_login_that_is_refused(bench: Bench, ext: Host, what: str) -> None:
     if what == "boot":

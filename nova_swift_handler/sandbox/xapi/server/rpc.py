@@ -20,6 +20,7 @@ from nova_swift_handler.sandbox.xapi.errors import ApiError
 from nova_swift_handler.sandbox.xapi.rpc import wire
 from nova_swift_handler.sandbox.xapi.rpc.dispatcher import Dispatcher
 from nova_swift_handler.sandbox.xapi.server import response
+from nova_swift_handler.sandbox.xapi.server.connection import Dropped
 from nova_swift_handler.sandbox.xapi.server.request import Request
 from nova_swift_handler.sandbox.xapi.server.stream import Stream
 
@@ -46,6 +47,9 @@ class RpcHandler:
         try:
             method, params = wire.parse_call(body)
             self._host.calls.append(method)
-            return wire.success(self._dispatcher.call(method, params))
+            answer = wire.success(self._dispatcher.call(method, params))
         except ApiError as exc:
             return wire.failure(exc.description)
+        if self._host.faults.strike("answer_lost", method=method):
+            raise Dropped()
+        return answer

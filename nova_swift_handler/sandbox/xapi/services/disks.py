@@ -18,12 +18,14 @@ is sandbox.xapi.storage; here is what becomes of the records, under one lock an 
 
 from __future__ import annotations
 
+import contextlib
 import threading
+import time
 import uuid as uuids
-from typing import TYPE_CHECKING, Dict, List, Mapping, Optional
+from typing import TYPE_CHECKING, Dict, Iterator, List, Mapping, Optional
 
 from nova_swift_handler.sandbox.xapi.errors import ApiError
-from nova_swift_handler.sandbox.xapi.records.database import Values
+from nova_swift_handler.sandbox.xapi.records.database import Values, new_ref
 from nova_swift_handler.sandbox.xapi.rpc.values import NULL, now
 from nova_swift_handler.sandbox.xapi.storage import base
 from nova_swift_handler.sandbox.xapi.storage.base import Node, StorageRepository
@@ -161,7 +163,9 @@ class Disks:
         sr = given["SR"]
         repository = self.repository(sr)
         self._check_space(repository, "create")
-        with self._locks[sr]:
+        with self._operation(sr, "vdi_create"), self._locks[sr]:
+            slow = self._host.faults.strike("vdi_create_slow")
+            time.sleep(slow["seconds"] if slow else 0)
             node = repository.create(
                 str(uuids.uuid4()), given["virtual_size"], given.get("sm_config", {}))
             fields = {key: value for key, value in given.items()
@@ -169,6 +173,21 @@ class Disks:
             vdi = self._introduce(sr, node, **fields)
             self.refresh_sr(sr)
         return vdi
+
+    @contextlib.contextmanager
+    def _operation(self, sr: str, name: str) -> Iterator[None]:
+        """Show in the SR's record what is under way, as long as it is."""
+        db, task = self._host.db, new_ref()
+        with db.lock:
+            db.update("SR", sr, current_operations={
+                **db.get("SR", sr, "current_operations"), task: name})
+        try:
+            yield
+        finally:
+            with db.lock:
+                left = dict(db.get("SR", sr, "current_operations"))
+                del left[task]
+                db.update("SR", sr, current_operations=left)
 
     def snapshot(self, vdi: str) -> str:
         return self._branch(vdi, "snapshot")

@@ -1,0 +1,107 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""VDIs that say which transfer is making them, so that none is lost with the answer about it.
+
+The mark is for a VDI that is being written only.  It goes before Nova gets the VDI, whose clones
+and snapshots would inherit it.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import List, Mapping
+
+from oslo_log import log as logging
+
+from nova_swift_handler import exceptions
+from nova_swift_handler.xapi import disk as disks
+from nova_swift_handler.xapi import session as sessions
+
+LOG = logging.getLogger(__name__)
+
+MARK = "swift_vhd_transfer"
+"""The key in ``other_config``; its value is the transfer's id."""
+
+_CREATING = "vdi_create"  # in an SR's current_operations (xen-api, message_forwarding.ml)
+_LOOKS = 2
+_PAUSE = 1.0
+
+
+def create(session: sessions.Session, transfer_id: str, sr_ref: str, virtual_size: int,
+           name_label: str, description: str, other_config: Mapping[str, str]) -> str:
+    """Do :func:`~nova_swift_handler.xapi.disk.create_vdi`, the VDI being marked.
+
+    If the answer is lost, the VDI that XAPI may have made all the same is destroyed.
+
+    :raises XapiError: as ``create_vdi`` does.
+    """
+    try:
+        return disks.create_vdi(session, sr_ref, virtual_size, name_label, description,
+                                {**other_config, MARK: transfer_id})
+    except exceptions.XapiUnreachable:
+        try:
+            destroy(session, transfer_id, sr_ref)
+        except exceptions.XapiError as failure:
+            LOG.error("A VDI with %s = %s in its other_config may be left over; destroy it by "
+                      "hand: %s", MARK, transfer_id, failure)
+        raise
+
+
+def release(session: sessions.Session, uuid: str) -> None:
+    """Take the mark off a VDI that is complete.
+
+    :raises XapiError: XAPI refused, or there is no such VDI.
+    """
+    doing = f"handing over VDI {uuid}"
+    ref = session.call("VDI.get_by_uuid", uuid, doing=doing)
+    session.call("VDI.remove_from_other_config", ref, MARK, doing=doing)
+
+
+def destroy(session: sessions.Session, transfer_id: str, sr_ref: str) -> int:
+    """Destroy the VDIs of a transfer that nobody knows the uuids of; return how many there were.
+
+    XAPI goes on with a call whose client is gone, so while it creates anything on the SR it is
+    waited for, up to the time that a call may take.
+
+    :raises XapiError: XAPI cannot be asked, or a VDI cannot be destroyed.
+    """
+    doing = f"looking for what transfer {transfer_id} has created"
+    deadline = time.monotonic() + session.settings.read_timeout
+    quiet = 0
+    while True:
+        late = time.monotonic() >= deadline
+        try:
+            # In this order: what is created after the first question is found after the next.
+            operations = session.call("SR.get_current_operations", sr_ref, doing=doing)
+            found = _find(session, transfer_id, sr_ref, doing)
+            for uuid in found:
+                disks.destroy_vdi(session, uuid)
+            quiet = 0 if _CREATING in operations.values() else quiet + 1
+            if found or quiet == _LOOKS:
+                return len(found)
+        except exceptions.XapiUnreachable:
+            quiet = 0
+            if late:
+                raise
+        if late:
+            LOG.warning("The SR is still creating a VDI. Should one with %s = %s in its "
+                        "other_config turn up, destroy it by hand", MARK, transfer_id)
+            return 0
+        time.sleep(_PAUSE)
+
+
+def _find(session: sessions.Session, transfer_id: str, sr_ref: str, doing: str) -> List[str]:
+    # Values of maps cannot be asked for.
+    records = session.call("VDI.get_all_records_where", f'field "SR" = "{sr_ref}"', doing=doing)
+    return [str(record["uuid"]) for record in records.values()
+            if record["other_config"].get(MARK) == transfer_id]
