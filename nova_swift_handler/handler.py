@@ -56,7 +56,8 @@ class SwiftVhdHandler:
                 vdi_uuid=vdi_uuids[0], volume_id=instance["uuid"],
                 properties=_image_properties(instance),
                 origin={"instance": instance["uuid"], "instance_name": instance["name"],
-                        "host": CONF.host, "vdi": vdi_uuids[0]})
+                        "host": CONF.host, "vdi": vdi_uuids[0]},
+                base_image_id=instance["image_ref"] or None)
             result = process.run(job)
         except exceptions.SwiftVhdError as error:
             if (isinstance(error, exceptions.ImageUnavailable)
@@ -71,10 +72,11 @@ class SwiftVhdHandler:
                 _clean_up(job)
             raise nova_exception.CouldNotUploadImage(
                 "Could not upload image %s: %s" % (image_id, error)) from error
-        LOG.info("Stored instance %s as image %s: disk of %d bytes, %d blocks in %d segments, "
-                 "%d bytes sent, registered by %s", instance["uuid"], image_id,
-                 result["virtual_size"], result["blocks"], result["segments"], result["stored"],
-                 result["registration"])
+        LOG.info("Stored instance %s as image %s: disk of %d bytes, %d blocks in %d segments; "
+                 "compared with %s, %d blocks (%d bytes) were sent; registered by %s",
+                 instance["uuid"], image_id, result["virtual_size"], result["blocks"],
+                 result["segments"], result["parent"] or "nothing", result["sent_blocks"],
+                 result["sent_bytes"], result["registration"])
 
     def download_image(self, context: Any, session: Any, instance: Any,
                        image_id: str) -> Dict[str, Dict[str, str]]:

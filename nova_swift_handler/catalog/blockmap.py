@@ -67,6 +67,30 @@ class BlockMap:
         self._slot[place.block] = place.slot
         self._digest[place.block * _DIGEST:(place.block + 1) * _DIGEST] = place.digest
 
+    def unset(self, block: int) -> None:
+        """Record that a block is zero."""
+        self._segment[block] = _NOWHERE
+
+    def resized(self, blocks: int) -> BlockMap:
+        """Return the map of the same disk made *blocks* blocks long; this one may be the result.
+        """
+        if blocks == len(self):
+            return self
+        result = BlockMap(blocks)
+        for place in self.places(0, blocks):
+            result.set(place)
+        return result
+
+    def used(self) -> List[int]:
+        """Return the numbers of the segments that blocks lie in, ascending."""
+        numbers = set(self._segment)
+        numbers.discard(_NOWHERE)
+        return sorted(numbers)
+
+    def has(self, block: int) -> bool:
+        """Tell whether a block is not zero."""
+        return self._segment[block] != _NOWHERE
+
     def get(self, block: int) -> Optional[Place]:
         """Return where a block is; None if it is zero."""
         if self._segment[block] == _NOWHERE:
@@ -81,9 +105,9 @@ class BlockMap:
             if place is not None:
                 yield place
 
-    def order(self) -> List[int]:
-        """Return the numbers of all blocks that are not zero, ascending."""
-        return [block for block, segment in enumerate(self._segment) if segment != _NOWHERE]
+    def order(self) -> Iterator[int]:
+        """Yield the numbers of all blocks that are not zero, ascending."""
+        return (block for block, segment in enumerate(self._segment) if segment != _NOWHERE)
 
     def digest(self, virtual_size: int) -> str:
         """Return the disk's digest in hexadecimal.

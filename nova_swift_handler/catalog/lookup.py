@@ -10,20 +10,24 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Find the point of an image, and where its blocks are."""
+"""Find points, and where their blocks are."""
 
 from __future__ import annotations
 
-from typing import Dict, List, Optional, Tuple
+import logging
+from typing import Dict, Iterator, List, Optional, Tuple
 
 from nova_swift_handler import exceptions
 from nova_swift_handler.catalog import names
 from nova_swift_handler.catalog import region as regions
 from nova_swift_handler.catalog.blockmap import BlockMap
-from nova_swift_handler.catalog.point import Point
+from nova_swift_handler.catalog.point import Point, RegionRef
+from nova_swift_handler.catalog.region import Region
 from nova_swift_handler.catalog.segment import Segment
 from nova_swift_handler.store.account import Account
 from nova_swift_handler.vhd.layout import block_count
+
+LOG = logging.getLogger(__name__)
 
 
 def find(account: Account, containers: names.Containers, image_id: str) -> Optional[Point]:
@@ -53,6 +57,24 @@ def find(account: Account, containers: names.Containers, image_id: str) -> Optio
     return point
 
 
+def region(account: Account, point: Point, ref: RegionRef) -> Region:
+    """Return a region of a point, checked against its name, which is its table's SHA-256.
+
+    :raises PointInvalid: its table is damaged.
+    """
+    table = account.get(point.container, ref.table)
+    found = Region.parse(table)
+    if regions.name(ref.index, table) + ".table" != ref.table:
+        raise exceptions.PointInvalid(
+            "%s/%s is not the table it was: its name no longer matches its bytes"
+            % (point.container, ref.table))
+    if found.places and max(found.places).block >= block_count(point.virtual_size):
+        raise exceptions.PointInvalid(
+            "%s/%s has blocks beyond the end of the point's disk of %d bytes"
+            % (point.container, ref.table, point.virtual_size))
+    return found
+
+
 def blocks(account: Account, point: Point) -> Tuple[BlockMap, List[Segment]]:
     """Return where a point's blocks are, checked against the point's digest.
 
@@ -62,18 +84,9 @@ def blocks(account: Account, point: Point) -> Tuple[BlockMap, List[Segment]]:
     stored: List[Segment] = []
     numbers: Dict[Segment, int] = {}
     for ref in point.regions:
-        table = account.get(point.container, ref.table)
-        region = regions.Region.parse(table)
-        if regions.name(ref.index, table) + ".table" != ref.table:
-            raise exceptions.PointInvalid(
-                "%s/%s is not the table it was: its name no longer matches its bytes"
-                % (point.container, ref.table))
-        if region.places and max(region.places).block >= len(result):
-            raise exceptions.PointInvalid(
-                "%s/%s has blocks beyond the end of the point's disk of %d bytes"
-                % (point.container, ref.table, point.virtual_size))
-        for place in region.places:
-            segment = region.stored[place.segment]
+        found = region(account, point, ref)
+        for place in found.places:
+            segment = found.stored[place.segment]
             if segment not in numbers:
                 numbers[segment] = len(stored)
                 stored.append(segment)
@@ -82,6 +95,30 @@ def blocks(account: Account, point: Point) -> Tuple[BlockMap, List[Segment]]:
         raise exceptions.PointInvalid(
             "the tables of the point of image %s do not add up to its digest" % point.image_id)
     return result, stored
+
+
+def complete(account: Account, point: Point) -> bool:
+    """Tell whether *point* is still there."""
+    try:
+        account.head(point.container, names.of_point(point.image_id, names.POINT))
+    except exceptions.ObjectMissing:
+        return False
+    return True
+
+
+def points(account: Account, container: str) -> Iterator[Point]:
+    """Yield the complete points of *container*; those that cannot be read are passed over."""
+    for row in account.listing(container, names.POINTS):
+        if row["name"].endswith("/" + names.POINT):
+            try:
+                point = Point.parse(account.get_json(container, row["name"]))
+            except exceptions.ObjectMissing:
+                continue  # a listing may still name what was deleted since
+            except (exceptions.PointInvalid, exceptions.StoreCorrupt) as error:
+                # One bad point must not keep the volume from being snapshotted again.
+                LOG.warning("Passing over %s/%s: %s", container, row["name"], error)
+                continue
+            yield point
 
 
 def is_of(point: Point, owner: str, created_at: str) -> bool:

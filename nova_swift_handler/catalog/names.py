@@ -17,9 +17,18 @@ from __future__ import annotations
 import dataclasses
 
 DISK_VIEW = "disk.vhd"
+DELTA_VIEW = "delta.vhd"
 RAW_VIEW = "disk.raw"
 ISO_VIEW = "disk.iso"
 POINT = "point.json"
+POINTS = "points/"
+DATA = "data/"
+REGIONS = "regions/"
+INTENTS = "intents/"
+SWEEPS = INTENTS + "sweep-"
+REFERENCES = "references/"
+ZEROS = ("zeros/a", "zeros/b")
+"""A block of zeros, twice: two ranges of one object behind one another are slow to read."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,9 +71,23 @@ def of_point(image_id: str, part: str) -> str:
 
 
 def view_parts(image_id: str, view: str) -> str:
-    """Return what the names of a *view*'s parts begin with, if one manifest is too small for it.
-    """
+    """Return what the names of a *view*'s parts begin with; large views have some."""
     return of_point(image_id, view) + ".parts/"
+
+
+def closing(upload_id: str) -> str:
+    """Return the name of the object that tells, among an upload's segments, what they make."""
+    return "%s%s/closing" % (DATA, upload_id)
+
+
+def intent(upload_id: str) -> str:
+    """Return the name of the object that announces an upload while it is under way."""
+    return INTENTS + upload_id
+
+
+def reference(container: str) -> str:
+    """Return the name of the object that tells that points of *container* name segments here."""
+    return REFERENCES + container
 
 
 def segment(upload_id: str, serial: int) -> str:

@@ -15,13 +15,24 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Mapping, Optional, Type, TypeVar
 
 from nova_swift_handler import exceptions
 from nova_swift_handler.catalog.segment import Segment
 
-FORMAT = 0
-"""Format 0 is provisional; points of it are not read by later releases."""
+FORMAT = 1
+"""What readers must know to understand a point; see the specification's rules for newer ones."""
+
+SNAPSHOT = "snapshot"
+TEMPLATE = "template"
+
+RANGES = "ranges"
+"""Stitching of views out of ranges of segments: a view has the point's blocks and nothing else."""
+
+WHOLE = "whole"
+"""Stitching of whole segments, for clusters that know no ranges: a view has unused room in it."""
+
+T = TypeVar("T")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,7 +41,8 @@ class RegionRef:
 
     :ivar index: which region of the disk it is.
     :ivar table: object name of its table.
-    :ivar parts: the objects it is stitched from: ``{"name", "etag", "size"}``.
+    :ivar parts: the objects it is stitched from: ``{"name", "etag", "size"}``; none where views
+        are stitched of whole segments.
     :ivar blocks: blocks in it that are not zero.
     """
 
@@ -46,19 +58,27 @@ class Point:
 
     :ivar container: the container that holds it; its objects are named relative to that.
     :ivar image_id: id of its Glance image, a uuid.
-    :ivar kind: ``snapshot`` or ``template``.
+    :ivar kind: ``SNAPSHOT`` or ``TEMPLATE``.
     :ivar volume_id: what it is a point of.
     :ivar project_id: owner of the Glance image at the time of writing.
     :ivar image_created_at: when the image was created, as Glance writes it: ids can be reused.
     :ivar stored_at: the cluster's time when it was written, as Swift writes it.
-    :ivar sequence: 1 for a volume's first point, and so on.
-    :ivar parent: image id of the point it was compared with.
+    :ivar sequence: 1 for a volume's first point, and so on; two of one number are siblings.
+    :ivar parent: image id of the point it was compared with at the time of writing.  A hint: the
+        point that its ``delta.vhd`` refers to may be another by now.
+    :ivar parent_container: the container of that point.
     :ivar virtual_size: bytes of the disk.
     :ivar vhd_size: bytes of ``disk.vhd``.
     :ivar blocks: how many of its blocks are not zero.
     :ivar digest: see ``BlockMap.digest``.
     :ivar origin: where it came from, for people.
+    :ivar upload_id: the upload that made it, see ``names.closing``.
+    :ivar sent_blocks: blocks that this upload sent.
+    :ivar sent_bytes: bytes of the segments that this upload sent.
+    :ivar stitching: how its views are made, ``RANGES`` or ``WHOLE``.
+    :ivar head: etag of the object with the head of ``disk.vhd``.
     :ivar segments: every segment it lives on.
+    :ivar writer: the program that wrote it.
     """
 
     container: str
@@ -70,14 +90,25 @@ class Point:
     stored_at: str
     sequence: int
     parent: Optional[str]
+    parent_container: Optional[str]
     virtual_size: int
     vhd_size: int
     blocks: int
     digest: str
     origin: Dict[str, str]
+    upload_id: str
+    sent_blocks: int
+    sent_bytes: int
+    stitching: str
+    head: str
     regions: List[RegionRef]
     segments: List[Segment]
     writer: str
+
+    @property
+    def path(self) -> str:
+        """What the names of its objects begin with, for messages."""
+        return "%s/points/%s" % (self.container, self.image_id)
 
     def as_json(self) -> Dict[str, Any]:
         """Return what ``point.json`` holds."""
@@ -87,17 +118,26 @@ class Point:
     def parse(cls, value: Any) -> Point:
         """Return the point that the JSON *value* describes.
 
+        Fields that this release does not know are passed over: what must be known to read a
+        point right raises ``FORMAT``.
+
         :raises PointInvalid: it is of another format, or not a point.
         """
         try:
-            fields = dict(value)
-            version = fields.pop("format")
+            version = value["format"]
             if version != FORMAT:
                 raise exceptions.PointInvalid(
-                    "point %s is of format %s; this release reads format %d only"
-                    % (fields.get("image_id"), version, FORMAT))
-            fields["regions"] = [RegionRef(**region) for region in fields["regions"]]
-            fields["segments"] = [Segment(**segment) for segment in fields["segments"]]
-            return cls(**fields)
-        except (KeyError, TypeError, ValueError) as error:
+                    "point %s is of format %s; this release reads format %d only: %s"
+                    % (value.get("image_id"), version, FORMAT,
+                       "upgrade nova_swift_handler here" if version > FORMAT
+                       else "it was provisional; store the disk again"))
+            return _known(cls, {
+                **value, "regions": [_known(RegionRef, region) for region in value["regions"]],
+                "segments": [_known(Segment, segment) for segment in value["segments"]]})
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise exceptions.PointInvalid("a point.json is damaged: %r" % error) from error
+
+
+def _known(kind: Type[T], fields: Mapping[str, Any]) -> T:
+    names = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
+    return kind(**{name: fields[name] for name in names})

@@ -12,9 +12,9 @@
 
 """Make a complete point of segments that are already stored.
 
-The order of the writes is what keeps readers safe: regions, then the view, then ``point.json``,
-which makes the point complete, then the index, and last the object that Glance reads.  A crash
-anywhere leaves nothing that claims to be good and is not.
+The order of the writes is what keeps readers safe: regions, then the views, then the closing and
+``point.json``, which makes the point complete, then the index, and last the object that Glance
+reads.  A crash anywhere leaves nothing that claims to be good and is not.
 """
 
 from __future__ import annotations
@@ -23,24 +23,24 @@ import dataclasses
 import functools
 import importlib.metadata
 import logging
-import uuid
 from concurrent import futures
-from typing import Any, Dict, Iterator, List, Optional, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 from nova_swift_handler import exceptions
-from nova_swift_handler.catalog import names
+from nova_swift_handler.catalog import changes, closing, inheritance, intent, lookup, names, relink
 from nova_swift_handler.catalog import region as regions
 from nova_swift_handler.catalog.blockmap import BlockMap
-from nova_swift_handler.catalog.point import Point, RegionRef
+from nova_swift_handler.catalog.lineage import Heritage
+from nova_swift_handler.catalog.point import RANGES, Point, RegionRef
 from nova_swift_handler.catalog.segment import Segment
+from nova_swift_handler.catalog.views import VHD_CONTENT_TYPE, Views
 from nova_swift_handler.store import removal
-from nova_swift_handler.store.account import Account, Stored
+from nova_swift_handler.store.abilities import Abilities
+from nova_swift_handler.store.account import Account, Stored, md5
 from nova_swift_handler.store.manifest import Entry
-from nova_swift_handler.vhd.layout import Layout
 
 LOG = logging.getLogger(__name__)
 
-VHD_CONTENT_TYPE = "application/x-vhd"
 _WORKERS = 4
 
 
@@ -56,41 +56,79 @@ class Subject:
     origin: Dict[str, str]
 
 
+@dataclasses.dataclass(frozen=True)
+class Disk:
+    """A disk whose blocks are stored.
+
+    :ivar blocks: where they are; refers to *stored*.
+    :ivar changed: a one for each block that the parent does not have so.
+    :ivar upload_id: the upload that stored it.
+    :ivar sent_blocks: blocks that it sent.
+    :ivar sent_bytes: bytes of the segments that it sent.
+    """
+
+    virtual_size: int
+    blocks: BlockMap
+    stored: List[Segment]
+    changed: bytearray
+    upload_id: str
+    sent_blocks: int
+    sent_bytes: int
+
+    def used(self) -> List[Segment]:
+        """Return the segments that its blocks lie in."""
+        return [self.stored[number] for number in self.blocks.used()]
+
+
 class Publisher:
     """Publishes points of one container.
 
-    Every object written is remembered, so that :meth:`withdraw` can take it all back.
+    What it writes for a point alone is remembered, so that :meth:`withdraw` can take it back.
+    Segments and regions are not: other points may share them, and what nobody names is for the
+    next upload to use or for the sweep.
     """
 
-    def __init__(self, account: Account, containers: names.Containers, container: str) -> None:
+    def __init__(self, account: Account, containers: names.Containers, container: str,
+                 abilities: Abilities) -> None:
         self._account = account
         self._containers = containers
         self._container = container
+        self._abilities = abilities
+        self._views = Views(account, container, abilities, self._note_own)
         self._written: List[Tuple[str, str]] = []
 
-    def publish(self, subject: Subject, virtual_size: int, blocks: BlockMap,
-                stored: List[Segment], for_glance: bool) -> Point:
-        """Publish a disk as the point of image *subject.image_id*.
+    def publish(self, subject: Subject, disk: Disk, heritage: Heritage,
+                for_glance: bool) -> Point:
+        """Publish *disk* as the point of image *subject.image_id*.
 
-        :param virtual_size: bytes of the disk.
-        :param blocks: where its blocks are; refers to *stored*.
+        :param heritage: what it was made of.
         :param for_glance: whether Glance is to read the disk in place.
         :raises StoreError: Swift refused a write; call :meth:`withdraw`.
         """
-        layout = Layout(virtual_size, blocks.order(), uuid.UUID(subject.image_id).bytes)
-        refs = self._put_regions(blocks, stored)
-        size = self._put_view(subject.image_id, layout, refs)
-        if size != layout.length:
-            raise exceptions.StoreCorrupt(
-                "the stitched disk.vhd of image %s has %d bytes, %d were expected"
-                % (subject.image_id, size, layout.length))
+        parent = heritage.parent
+        chained = (parent is not None and parent.container == self._container
+                   and parent.virtual_size == disk.virtual_size)
+        refs = self._put_regions(disk, parent)
+        view = self._views.disk(
+            subject.image_id, disk.virtual_size, disk.blocks, refs,
+            [names.DISK_VIEW] if chained else [names.DISK_VIEW, names.DELTA_VIEW])
+        if chained:
+            assert parent is not None
+            self._views.delta(subject.image_id, disk.virtual_size, changes.marked(
+                disk.changed, disk.blocks, disk.stored), parent.image_id)
         point = Point(
-            container=self._container, **dataclasses.asdict(subject), parent=None,
-            stored_at=self._now(), sequence=self._next_sequence(), virtual_size=virtual_size,
-            vhd_size=layout.length, blocks=sum(ref.blocks for ref in refs),
-            digest=blocks.digest(virtual_size), regions=refs, segments=stored, writer=writer())
+            container=self._container, **dataclasses.asdict(subject),
+            parent=parent.image_id if parent else None,
+            parent_container=parent.container if parent else None,
+            stored_at=self._now(), sequence=heritage.sequence, virtual_size=disk.virtual_size,
+            vhd_size=view.size, blocks=sum(ref.blocks for ref in refs),
+            digest=disk.blocks.digest(disk.virtual_size), upload_id=disk.upload_id,
+            sent_blocks=disk.sent_blocks, sent_bytes=disk.sent_bytes, stitching=RANGES,
+            head=view.head, regions=refs, segments=disk.used(), writer=writer())
+        self._put(names.closing(disk.upload_id), closing.pack(point, disk.blocks, disk.stored))
         self._put_json(self._container, names.of_point(point.image_id, names.POINT),
                        point.as_json())
+        self._settle(point, parent if chained else None)
         view_name = names.of_point(point.image_id, names.DISK_VIEW)
         self.enter(point.image_id, subject.kind, view_name)
         if for_glance:
@@ -100,7 +138,7 @@ class Publisher:
     def enter(self, image_id: str, kind: str, view: str) -> None:
         """Write the index's object for a stored *view*."""
         self._put_json(self._containers.index, image_id, {
-            "format": 0, "image_id": image_id, "kind": kind, "container": self._container,
+            "format": 1, "image_id": image_id, "kind": kind, "container": self._container,
             "view": view})
 
     def offer(self, image_id: str, view: str, size: int, content_type: str) -> None:
@@ -115,42 +153,63 @@ class Publisher:
         self._account.put_manifest(self._containers.images, image_id, [entry], content_type)
 
     def withdraw(self) -> None:
-        """Remove all that was written, newest first; what cannot be removed is logged."""
+        """Remove what was written for the point, newest first; what cannot be removed is logged.
+        """
         written, self._written = self._written, []
         removal.remove(self._account, reversed(written))
 
-    def _put_regions(self, blocks: BlockMap, stored: List[Segment]) -> List[RegionRef]:
-        count = -(-len(blocks) // regions.BLOCKS)
-        put = functools.partial(self._put_region, blocks, stored)
+    def _put_regions(self, disk: Disk, parent: Optional[Point]) -> List[RegionRef]:
+        known = {}
+        if parent is not None and parent.container == self._container:
+            known = {ref.table: ref for ref in parent.regions}
+        count = -(-len(disk.blocks) // regions.BLOCKS)
+        put = functools.partial(self._put_region, disk, known)
         with futures.ThreadPoolExecutor(_WORKERS) as pool:
             return [ref for ref in pool.map(put, range(count)) if ref is not None]
 
-    def _put_region(self, blocks: BlockMap, stored: List[Segment],
+    def _put_region(self, disk: Disk, known: Dict[str, RegionRef],
                     index: int) -> Optional[RegionRef]:
-        region = regions.Region.cut(index, blocks, stored)
+        region = regions.Region.cut(index, disk.blocks, disk.stored)
         if not region.places:
             return None
         table = region.table()
         name = regions.name(index, table)
-        self.note(self._container, name + ".table")
+        same = known.get(name + ".table")
+        if same is not None and self._there(same, table):
+            return same
         self._account.put(self._container, name + ".table", table)
         parts: List[Dict[str, Any]] = []
-        for serial, entries in enumerate(region.manifests()):
+        for serial, entries in enumerate(region.manifests(self._abilities.max_entries)):
             part = "%s.%d" % (name, serial)
-            put = self.put_manifest(part, entries, VHD_CONTENT_TYPE)
+            put = self._account.put_manifest(self._container, part, entries, VHD_CONTENT_TYPE)
             parts.append({"name": part, "etag": put.etag, "size": put.size})
         return RegionRef(index, name + ".table", parts, len(region.places))
 
-    def _put_view(self, image_id: str, layout: Layout, refs: List[RegionRef]) -> int:
-        head = names.of_point(image_id, "head")
-        self.note(self._container, head)
-        put = self._account.put(self._container, head, layout.head)
-        view = names.of_point(image_id, names.DISK_VIEW)
-        entries = [Entry("/%s/%s" % (self._container, head), put.etag, put.size)]
-        entries += [Entry("/%s/%s" % (self._container, part["name"]), part["etag"], part["size"])
-                    for ref in refs for part in ref.parts]
-        entries.append(Entry(data=layout.footer))
-        return self.put_manifest(view, entries, VHD_CONTENT_TYPE).size
+    def _there(self, ref: RegionRef, table: bytes) -> bool:
+        wanted = [(ref.table, Stored(md5(table).hexdigest(), len(table)))]
+        wanted += [(part["name"], Stored(part["etag"], part["size"])) for part in ref.parts]
+        return all(inheritance.present(self._account, self._container, name, expected)
+                   for name, expected in wanted)
+
+    def _settle(self, point: Point, parent: Optional[Point]) -> None:
+        """Mend what others may have done between this point's first write and its completion.
+
+        Who deletes the parent after this finds the point among its children, and who sweeps
+        finds it among the living; who did so before did not.
+        """
+        if intent.sweeping(self._account, point):
+            gone = inheritance.missing(self._account, point.segments)
+            if gone:
+                raise exceptions.StoreError(
+                    "%d segments that image %s shares were deleted while it was stored; is the "
+                    "grace of `swift-vhd housekeep` shorter than an upload takes?"
+                    % (len(gone), point.image_id))
+        while parent is not None and not lookup.complete(self._account, parent):
+            parent = relink.to_older(self._account, self._views, point)
+
+    def _put(self, name: str, data: bytes) -> None:
+        self.note(self._container, name)
+        self._account.put(self._container, name, data)
 
     def _put_json(self, container: str, name: str, value: Any) -> None:
         self.note(container, name)
@@ -158,8 +217,11 @@ class Publisher:
 
     def put_manifest(self, name: str, entries: List[Entry], content_type: str) -> Stored:
         """Write a stitched object into the container."""
-        self.note(self._container, name)
+        self._note_own(name)
         return self._account.put_manifest(self._container, name, entries, content_type)
+
+    def _note_own(self, name: str) -> None:
+        self.note(self._container, name)
 
     def note(self, container: str, name: str) -> None:
         """Remember an object that is about to be written.
@@ -171,25 +233,6 @@ class Publisher:
     def _now(self) -> str:
         return self._account.head_container(self._container)["date"]
 
-    def _next_sequence(self) -> int:
-        return 1 + max((point.sequence for point in points(self._account, self._container)),
-                       default=0)
-
-
-def points(account: Account, container: str) -> Iterator[Point]:
-    """Yield the complete points of *container*; those that cannot be read are passed over."""
-    for row in account.listing(container, "points/"):
-        if row["name"].endswith("/" + names.POINT):
-            try:
-                point = Point.parse(account.get_json(container, row["name"]))
-            except exceptions.ObjectMissing:
-                continue  # a listing may still name what was deleted since
-            except (exceptions.PointInvalid, exceptions.StoreCorrupt) as error:
-                # One bad point must not keep the volume from being snapshotted again.
-                LOG.warning("Passing over %s/%s: %s", container, row["name"], error)
-                continue
-            yield point
-
 
 def writer() -> str:
     """Return this program's name and version."""
@@ -197,5 +240,3 @@ def writer() -> str:
         return "nova_swift_handler " + importlib.metadata.version("nova_swift_handler")
     except importlib.metadata.PackageNotFoundError:
         return "nova_swift_handler"
-
-

@@ -15,7 +15,7 @@
 A region's table and manifests are named by the table's SHA-256, so an unchanged region of the
 next point is the same objects.  The table is a header of JSON and one record a block::
 
-    magic "SVHDTBL0" | length of the header u32 | header
+    magic "SVHDTBL1" | length of the header u32 | header
     count x ( block number u32, segment u32, slot u32, SHA-256 32 bytes )
 
 with the header ``{"region", "count", "segments": [{"container", "name", "etag", "size",
@@ -31,7 +31,6 @@ import struct
 from typing import Dict, Iterator, List, Sequence
 
 from nova_swift_handler import exceptions
-from nova_swift_handler.catalog import segment as segments
 from nova_swift_handler.catalog.blockmap import BlockMap, Place
 from nova_swift_handler.catalog.segment import Segment
 from nova_swift_handler.store import manifest
@@ -39,7 +38,7 @@ from nova_swift_handler.store import manifest
 BLOCKS = 2000
 """Blocks of a region: few enough regions for one manifest to name those of 2040 GiB."""
 
-_MAGIC = b"SVHDTBL0"
+_MAGIC = b"SVHDTBL1"
 _LENGTH = struct.Struct(">I")
 _RECORD = struct.Struct(">III32s")
 
@@ -97,16 +96,15 @@ class Region:
         except (ValueError, KeyError, TypeError, struct.error) as error:
             raise exceptions.PointInvalid("a region's table is damaged: %s" % error) from error
 
-    def manifests(self) -> Iterator[List[manifest.Entry]]:
-        """Yield the entries of each object that the region is stitched from; mostly one."""
-        entries = manifest.merged(
-            manifest.Entry(
-                path=self.stored[place.segment].path, etag=self.stored[place.segment].etag,
-                size=self.stored[place.segment].size, first=place.offset,
-                last=place.offset + segments.STRIDE - 1)
-            for place in self.places)
-        for start in range(0, len(entries), manifest.MAX_OBJECT_ENTRIES):
-            yield entries[start:start + manifest.MAX_OBJECT_ENTRIES]
+    def manifests(self, limit: int) -> Iterator[List[manifest.Entry]]:
+        """Yield the entries of each object that the region is stitched from; mostly one.
+
+        :param limit: entries that one manifest may have.
+        """
+        entries = list(manifest.merged(
+            self.stored[place.segment].block(place.slot) for place in self.places))
+        for start in range(0, len(entries), limit):
+            yield entries[start:start + limit]
 
 
 def name(index: int, table: bytes) -> str:

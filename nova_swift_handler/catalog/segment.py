@@ -16,12 +16,14 @@ A segment is *count* times (512-byte bitmap of ones, 2 MiB of data), in ascendin
 blocks' numbers, and then a trailer::
 
     count x  ( block number u32, SHA-256 of the 2 MiB 32 bytes )
-    magic "SVHDSEG0" | version u32 | count u32 | block size u32 | reserved u32
+    zeros, so that the segment is a multiple of 512 bytes long
+    magic "SVHDSEG1" | version u32 | count u32 | block size u32 | reserved u32
     virtual size u64 | upload id 16 bytes | volume id 64 bytes, zero padded
     SHA-256 of all the trailer before it, 32 bytes
 
-The fixed part is the segment's last 144 bytes, so one ranged GET finds it.  Numbers are
-big-endian.
+The fixed part is the segment's last 144 bytes.  Numbers are big-endian.  A trailer is shorter
+than a block, so a segment's length tells how many blocks it has, and one ranged GET reads it.
+Whole sectors, since a VHD may be stitched of whole segments, its BAT passing over the trailers.
 """
 
 from __future__ import annotations
@@ -30,19 +32,33 @@ import dataclasses
 import hashlib
 import struct
 import uuid
-from typing import List, Tuple
+from typing import List, Optional, Tuple
 
 from nova_swift_handler import exceptions
+from nova_swift_handler.store.manifest import Entry
 from nova_swift_handler.vhd import constants
 
 STRIDE = constants.BITMAP_SIZE + constants.BLOCK_SIZE
 """Bytes from the start of one block in a segment to the next."""
 
-VERSION = 0
-_MAGIC = b"SVHDSEG0"
+VERSION = 1
+_MAGIC = b"SVHDSEG1"
 _ENTRY = struct.Struct(">I32s")
 _FIXED = struct.Struct(">8sIIIIQ16s64s")
 TAIL_SIZE = _FIXED.size + 32
+MAX_BLOCKS = (constants.BLOCK_SIZE - TAIL_SIZE) // _ENTRY.size
+"""Blocks of the largest segment; far beyond the 5 GiB that Swift takes as one object."""
+
+
+def trailer_size(count: int) -> int:
+    """Return the bytes of the trailer of a segment of *count* blocks."""
+    return -(-(count * _ENTRY.size + TAIL_SIZE) // constants.SECTOR) * constants.SECTOR
+
+
+def count_of(size: int) -> Optional[int]:
+    """Return how many blocks a segment of *size* bytes has; None if none has that size."""
+    count = size // STRIDE
+    return count if size == count * STRIDE + trailer_size(count) else None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,6 +83,10 @@ class Segment:
         """The segment as manifests name it."""
         return "/%s/%s" % (self.container, self.name)
 
+    def block(self, slot: int) -> Entry:
+        """Return the range of the block with *slot* blocks before it, its bitmap included."""
+        return Entry(self.path, self.etag, self.size, slot * STRIDE, (slot + 1) * STRIDE - 1)
+
 
 @dataclasses.dataclass(frozen=True)
 class Trailer:
@@ -86,43 +106,34 @@ class Trailer:
         if len(volume) > 64:
             raise exceptions.PointInvalid("the volume id %r is longer than 64 bytes"
                                           % self.volume_id)
-        data = b"".join(_ENTRY.pack(*entry) for entry in self.entries) + _FIXED.pack(
+        entries = b"".join(_ENTRY.pack(*entry) for entry in self.entries)
+        room = trailer_size(len(self.entries)) - TAIL_SIZE
+        data = entries.ljust(room, b"\0") + _FIXED.pack(
             _MAGIC, VERSION, len(self.entries), constants.BLOCK_SIZE, 0, self.virtual_size,
             self.upload_id.bytes, volume)
         return data + hashlib.sha256(data).digest()
 
     @classmethod
-    def count(cls, tail: bytes) -> int:
-        """Return how many blocks a segment holds, from its last ``TAIL_SIZE`` bytes.
+    def parse(cls, data: bytes) -> Trailer:
+        """Return the trailer at the end of *data*.
 
-        :raises PointInvalid: they are no trailer's end.
+        :raises PointInvalid: there is none, or it is damaged, or of another format.
         """
-        if len(tail) < TAIL_SIZE:
+        if len(data) < TAIL_SIZE:
             raise exceptions.PointInvalid(
-                "this is no segment: it has %d bytes, less than a trailer" % len(tail))
-        magic, version, count, block_size, *_rest = _FIXED.unpack_from(
-            tail, len(tail) - TAIL_SIZE)
+                "this is no segment: it has %d bytes, less than a trailer" % len(data))
+        magic, version, count, block_size, _reserved, virtual_size, upload, volume = (
+            _FIXED.unpack_from(data, len(data) - TAIL_SIZE))
         if magic != _MAGIC or version != VERSION or block_size != constants.BLOCK_SIZE:
             raise exceptions.PointInvalid(
                 "this is no segment of format %d: magic %r, version %d, block size %d"
                 % (VERSION, magic, version, block_size))
-        return int(count)
-
-    @classmethod
-    def parse(cls, data: bytes) -> Trailer:
-        """Return the trailer at the end of *data*.
-
-        :raises PointInvalid: there is none, or it is damaged.
-        """
-        count = cls.count(data)
-        start = len(data) - TAIL_SIZE - count * _ENTRY.size
+        start = len(data) - trailer_size(count)
         if start < 0:
             raise exceptions.PointInvalid("the segment's trailer is cut")
         body = data[start:-32]
         if hashlib.sha256(body).digest() != data[-32:]:
             raise exceptions.PointInvalid("the segment's trailer is damaged")
-        _magic, _version, _count, _block, _reserved, virtual_size, upload, volume = (
-            _FIXED.unpack_from(body, len(body) - _FIXED.size))
         entries = [_ENTRY.unpack_from(body, i * _ENTRY.size) for i in range(count)]
-        return cls(volume.rstrip(b"\0").decode("utf-8"), uuid.UUID(bytes=upload), virtual_size,
-                   entries)
+        return cls(volume.rstrip(b"\0").decode("utf-8", "replace"), uuid.UUID(bytes=upload),
+                   virtual_size, entries)

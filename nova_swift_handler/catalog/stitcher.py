@@ -19,7 +19,7 @@ import hashlib
 import itertools
 import json
 from concurrent import futures
-from typing import Deque, Iterable, Iterator, List
+from typing import Callable, Deque, Iterable, Iterator, List, Mapping, Optional
 
 from nova_swift_handler import exceptions
 from nova_swift_handler.store.abilities import Abilities
@@ -33,16 +33,20 @@ class Stitcher:
     """Stores stitched objects of one container.
 
     :param content_type: of the objects.
+    :param note: called with each object's name before it is written.
     """
 
     def __init__(self, account: Account, abilities: Abilities, container: str,
-                 content_type: str = "application/octet-stream") -> None:
+                 content_type: str = "application/octet-stream",
+                 note: Callable[[str], None] = lambda name: None) -> None:
         self._account = account
         self._abilities = abilities
         self._container = container
         self._content_type = content_type
+        self._note = note
 
-    def put(self, name: str, parts: str, entries: Iterable[Entry], depth: int) -> Stored:
+    def put(self, name: str, parts: str, entries: Iterable[Entry], depth: int,
+            headers: Optional[Mapping[str, str]] = None) -> Stored:
         """Store *entries* as one object.
 
         They are consumed as they are sent, so that millions need no memory.  A failure leaves
@@ -53,13 +57,15 @@ class Stitcher:
         :param parts: what the names of its parts begin with, if it has any; a part is named by
             its content, and by its place so that equal parts are still two objects.
         :param depth: manifests that may be nested in each other, this one counted.
+        :param headers: of the object itself, as ``Account.put`` takes them.
         :raises AbilityMissing: it would have to be nested deeper.
         """
         chunks = self._chunks(entries)
         first = list(itertools.islice(chunks, 2))
         if len(first) < 2:
+            self._note(name)
             return self._account.put_manifest(
-                self._container, name, first[0] if first else [], self._content_type)
+                self._container, name, first[0] if first else [], self._content_type, headers)
         if depth < 2:
             raise exceptions.AbilityMissing(
                 "%s/%s cannot be stitched: it has more parts than this cluster's manifests can "
@@ -68,7 +74,7 @@ class Stitcher:
                 % (self._container, name, self._abilities.max_entries,
                    self._abilities.max_manifest, self._abilities.depth))
         return self.put(name, parts, self._put_parts(parts, itertools.chain(first, chunks)),
-                        depth - 1)
+                        depth - 1, headers)
 
     def _put_parts(self, parts: str, chunks: Iterator[List[Entry]]) -> Iterator[Entry]:
         """Store each chunk as a part; yield the entries that name them, in order."""
@@ -88,6 +94,7 @@ class Stitcher:
 
     def _put_part(self, parts: str, serial: int, chunk: List[Entry]) -> Entry:
         name = "%s%s.%d" % (parts, hashlib.sha256(_json(chunk)).hexdigest(), serial)
+        self._note(name)
         stored = self._account.put_manifest(self._container, name, chunk, self._content_type)
         return Entry("/%s/%s" % (self._container, name), stored.etag, stored.size)
 

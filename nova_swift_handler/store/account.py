@@ -111,7 +111,7 @@ class Account:
 
         :param headers: more headers, such as X-Delete-After or X-Object-Meta-...
         """
-        etag = _md5(data).hexdigest()
+        etag = md5(data).hexdigest()
         what = _what("PUT", container, name)
         got = self._conn.repeat(what, lambda **auth: swift.put_object(
             container=container, name=name, contents=data, etag=etag,
@@ -132,7 +132,7 @@ class Account:
 
         Cannot be repeated, so is not.  Swift keeps nothing of a request that was cut.
         """
-        digest, size = _md5(b""), 0
+        digest, size = md5(b""), 0
 
         def counted() -> Iterator[Any]:
             nonlocal size
@@ -245,7 +245,7 @@ class Account:
         """
         what = _what("GET", container, name)
         headers, data = self._fetch(what, container, name)
-        if headers["etag"].strip('"') != _md5(data).hexdigest():
+        if headers["etag"].strip('"') != md5(data).hexdigest():
             raise exceptions.StoreCorrupt("%s: the bytes do not match the etag" % what)
         return data
 
@@ -349,7 +349,8 @@ class Account:
                               swift.delete_object(container=container, name=name, **auth))
 
 
-def _md5(data: bytes) -> Any:
+def md5(data: bytes) -> Any:
+    """Return the running MD5 of *data*, which is what Swift's etags are."""
     # Swift's etags are MD5, and nothing here relies on them against an attacker; hosts in FIPS
     # mode want to be told so, which Python can be from 3.9 on.
     if sys.version_info >= (3, 9):

@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import base64
 import dataclasses
-from typing import Any, Dict, Iterable, List, Optional
+from typing import Any, Dict, Iterable, Iterator, Optional
 
 MAX_OBJECT_ENTRIES = 1000
 
@@ -80,14 +80,16 @@ class Entry:
         return cls(value["name"], value["hash"], int(value["bytes"]), first, last)
 
 
-def merged(entries: Iterable[Entry]) -> List[Entry]:
-    """Return *entries* with ranges that continue one another made one."""
-    result: List[Entry] = []
+def merged(entries: Iterable[Entry]) -> Iterator[Entry]:
+    """Yield *entries* with ranges that continue one another made one."""
+    before: Optional[Entry] = None
     for entry in entries:
-        before = result[-1] if result else None
         if (before is not None and before.path is not None and before.path == entry.path
                 and before.last is not None and entry.first == before.last + 1):
-            result[-1] = dataclasses.replace(before, last=entry.last)
-        else:
-            result.append(entry)
-    return result
+            before = dataclasses.replace(before, last=entry.last)
+            continue
+        if before is not None:
+            yield before
+        before = entry
+    if before is not None:
+        yield before

@@ -27,6 +27,7 @@ from nova_swift_handler.catalog import containers, names
 from nova_swift_handler.catalog.publish import Publisher
 from nova_swift_handler.glance.published import Published
 from nova_swift_handler.glance.settings import LOCATION
+from nova_swift_handler.store import probe
 from nova_swift_handler.store.account import Account
 from nova_swift_handler.store.manifest import Entry
 from nova_swift_handler.transfer import snapshot, template
@@ -95,7 +96,8 @@ def _stored(services: Services, account: Account, image_id: str, path: str, size
             for_glance: bool) -> Iterator[Tuple[str, str]]:
     """Give (object name, SHA-256) of the stored ISO; taken back if the caller's block raises."""
     container = services.containers.isos
-    publisher = Publisher(account, services.containers, container)
+    abilities = probe.abilities(account, services.containers.index)
+    publisher = Publisher(account, services.containers, container, abilities)
     upload_id = str(uuid.uuid4())
     step = services.store.segment_size
     parts = [(number, offset, min(step, size - offset))

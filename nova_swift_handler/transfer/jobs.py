@@ -71,6 +71,7 @@ class SnapshotJob:
     :ivar user: who asked for the snapshot; Glance decides what they may do.
     :ivar vdi_uuid: the leaf of the snapshot's chain.
     :ivar volume_id: what the VDI is a snapshot of: the instance's uuid.
+    :ivar base_image_id: the image that the volume was made of; None if not of one.
     :ivar properties: set on the image.
     :ivar origin: recorded in the point, for people.
     """
@@ -82,6 +83,7 @@ class SnapshotJob:
     volume_id: str
     properties: Dict[str, str]
     origin: Dict[str, str]
+    base_image_id: Optional[str] = None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -19,12 +19,14 @@ import logging
 from typing import Any, BinaryIO, Dict, Iterator, Optional, Tuple, cast
 
 from nova_swift_handler import exceptions
-from nova_swift_handler.catalog import containers, names
-from nova_swift_handler.catalog.point import Point
+from nova_swift_handler.catalog import containers, lineage, names
+from nova_swift_handler.catalog.intent import Intent
+from nova_swift_handler.catalog.point import SNAPSHOT, Point
 from nova_swift_handler.catalog.publish import Publisher, Subject
 from nova_swift_handler.glance.published import Published
 from nova_swift_handler.glance.service import ImageService
 from nova_swift_handler.glance.settings import LOCATION
+from nova_swift_handler.store import probe
 from nova_swift_handler.store.account import Account
 from nova_swift_handler.transfer.jobs import Services, SnapshotJob
 from nova_swift_handler.transfer.report import Report, Watched
@@ -53,18 +55,19 @@ def run(job: SnapshotJob, report: Report) -> Dict[str, Any]:
     how, why = images.choose(image.id)
     LOG.info("Image %s will be registered by %s: %s", image.id, how, why)
     images.prepare(image.id, "vhd", "bare" if how == LOCATION else "ovf", job.properties)
-    subject = Subject(image.id, "snapshot", job.volume_id, image.owner or "", image.created_at,
+    subject = Subject(image.id, SNAPSHOT, job.volume_id, image.owner or "", image.created_at,
                       job.origin)
     account = services.account(ours)
     assert services.xapi is not None
     with Session(services.xapi) as session, stored(
             services, account, subject, VdiSource(session, job.vdi_uuid),
-            services.containers.volume(job.volume_id), report,
-            for_glance=how == LOCATION) as point:
+            services.containers.volume(job.volume_id), report, for_glance=how == LOCATION,
+            base_image_id=job.base_image_id) as point:
         how = register(images, image.id, published(account, services, point, report))
     return {"registration": how, "virtual_size": point.virtual_size, "vhd_size": point.vhd_size,
             "blocks": point.blocks, "segments": len(point.segments),
-            "stored": sum(segment.size for segment in point.segments)}
+            "sent_blocks": point.sent_blocks, "sent_bytes": point.sent_bytes,
+            "parent": point.parent}
 
 
 def register(images: ImageService, image_id: str, disk: Published) -> str:
@@ -98,29 +101,35 @@ def published(account: Account, services: Services, point: Point, report: Report
 
 @contextlib.contextmanager
 def stored(services: Services, account: Account, subject: Subject, source: DiskSource,
-           container: str, report: Report, for_glance: bool) -> Iterator[Point]:
+           container: str, report: Report, for_glance: bool,
+           base_image_id: Optional[str] = None) -> Iterator[Point]:
     """Give the complete point of the disk that *source* reads.
 
     :param for_glance: whether Glance is to read it in place.
+    :param base_image_id: the image that the disk was made of.
 
-    If the caller's block raises, or storing does, all that was written is taken back.
+    If the caller's block raises, or storing does, all that makes a point of it is taken back; the
+    blocks that were sent stay, for the next upload into the container or for the sweep.
     """
     containers.ensure(account, services.containers, container, services.store)
+    abilities = probe.abilities(account, services.containers.index)
+    heritage = (lineage.of_volume(account, services.containers, container, base_image_id)
+                if subject.kind == SNAPSHOT else lineage.of_container(account, container))
+    report.check()
     uploader = Uploader(
-        account, container, subject.volume_id, segment_size=services.store.segment_size,
-        threads=services.transfer.upload_threads, progress=report.progress)
-    publisher: Optional[Publisher] = None
-    try:
-        virtual_size, blocks, segments = uploader.upload(source)
-        publisher = Publisher(account, services.containers, container)
-        report.check()
-        point = publisher.publish(subject, virtual_size, blocks, segments, for_glance)
-        report.check()
-        yield point
-    except exceptions.OutcomeUnknown:
-        raise  # what Glance may have must not lose its bytes; they can be removed later
-    except BaseException:
-        if publisher is not None:
+        account, container, subject.volume_id, heritage,
+        segment_size=services.store.segment_size, threads=services.transfer.upload_threads,
+        progress=report.progress)
+    publisher = Publisher(account, services.containers, container, abilities)
+    with Intent(account, container, uploader.upload_id, subject.image_id, heritage.stored):
+        try:
+            disk = uploader.upload(source)
+            report.check()
+            point = publisher.publish(subject, disk, heritage, for_glance)
+            report.check()
+            yield point
+        except exceptions.OutcomeUnknown:
+            raise  # what Glance may have must not lose its bytes; they can be removed later
+        except BaseException:
             publisher.withdraw()
-        uploader.discard()
-        raise
+            raise

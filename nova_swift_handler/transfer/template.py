@@ -20,6 +20,7 @@ from typing import Callable, Dict, Iterator, Mapping, Optional
 
 from nova_swift_handler import exceptions
 from nova_swift_handler.catalog import properties
+from nova_swift_handler.catalog.point import TEMPLATE
 from nova_swift_handler.catalog.publish import Subject
 from nova_swift_handler.glance.image import Image
 from nova_swift_handler.glance.service import ImageService
@@ -53,7 +54,7 @@ def create(services: Services, name: str, path: str, *, visibility: str,
     images = services.images(None, ours)
     with new_image(images, name, "vhd", "bare", image_properties, visibility) as image:
         how, _why = images.choose(image.id)
-        subject = Subject(image.id, "template", image.id, image.owner or "", image.created_at,
+        subject = Subject(image.id, TEMPLATE, image.id, image.owner or "", image.created_at,
                           {"name": name})
         report = Report(lambda event: progress(event["done"], event["total"]))
         with snapshot.stored(services, account, subject, source, container, report,

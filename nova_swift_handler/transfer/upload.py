@@ -12,7 +12,8 @@
 
 """Store a disk's blocks in segments, several of them being sent at a time.
 
-The source is read front to back.  Runs of neighbouring blocks are dealt out to the segments that
+The source is read front to back.  A block that the parent has so, or that an upload which did not
+end has sent already, is not sent.  Runs of neighbouring blocks are dealt out to the segments that
 are open, so each segment holds its blocks in ascending order and neighbours mostly together.
 A segment that Swift refuses or that is cut is lost whole; its blocks are read and sent again
 when the source has been read to its end.
@@ -27,23 +28,24 @@ import queue
 import threading
 import time
 import uuid
-from typing import Callable, Iterator, List, Optional, Set, Tuple, Union
+from typing import Callable, Iterator, List, NamedTuple, Optional, Set, Tuple, Union
 
 from nova_swift_handler import exceptions
-from nova_swift_handler.catalog import names
+from nova_swift_handler.catalog import inheritance, names
 from nova_swift_handler.catalog import segment as segments
 from nova_swift_handler.catalog.blockmap import BlockMap, Place
+from nova_swift_handler.catalog.lineage import Heritage
+from nova_swift_handler.catalog.publish import Disk
 from nova_swift_handler.catalog.segment import Segment
-from nova_swift_handler.store import removal
 from nova_swift_handler.store.account import Account
-from nova_swift_handler.transfer.source import DiskSource, Numbered
+from nova_swift_handler.transfer.source import DiskSource
 from nova_swift_handler.vhd import constants
 from nova_swift_handler.vhd.layout import FULL_BITMAP, block_count
 
 LOG = logging.getLogger(__name__)
 
 RUN = 8
-"""Neighbouring blocks (of those that are not zero) dealt to one segment at a time."""
+"""Neighbouring blocks (of those that are sent) dealt to one segment at a time."""
 
 _PIECE = 128 * 1024
 """Bytes handed to the HTTP client at a time.
@@ -64,7 +66,16 @@ _PAUSE = 0.5
 _LONGEST_PAUSE = 5.0
 _ZERO = bytes(constants.BLOCK_SIZE)
 
-Run = List[Numbered]
+
+class Outgoing(NamedTuple):
+    """A block that is to be sent, and the SHA-256 of its data."""
+
+    number: int
+    data: bytearray
+    digest: bytes
+
+
+Run = List[Outgoing]
 
 
 class Uploader:
@@ -74,19 +85,21 @@ class Uploader:
 
     :param container: where the segments go.
     :param volume_id: written into each segment.
+    :param heritage: blocks that need not be sent; its map is taken over and changed.
     :param segment_size: bytes above which a segment is closed.
     :param threads: segments sent at a time.
     :param progress: called with the bytes of disk seen so far and the disk's size.
 
-    :ivar stored: the segments that Swift has, in no order.
+    :ivar upload_id: names the segments.
     """
 
-    def __init__(self, account: Account, container: str, volume_id: str, *, segment_size: int,
-                 threads: int, progress: Callable[[int, int], None]) -> None:
+    def __init__(self, account: Account, container: str, volume_id: str, heritage: Heritage, *,
+                 segment_size: int, threads: int, progress: Callable[[int, int], None]) -> None:
         self._account = account
         self._container = container
         self._volume_id = volume_id
-        self._limit = max(1, segment_size // segments.STRIDE)
+        self._heritage = heritage
+        self._limit = max(1, min(segment_size // segments.STRIDE, segments.MAX_BLOCKS))
         self._threads = threads
         self._progress = progress
         self._upload_id = uuid.uuid4()
@@ -94,15 +107,24 @@ class Uploader:
         self._virtual_size = 0
         self._lock = threading.Lock()
         self._runs: queue.Queue[Optional[Run]] = queue.Queue(_RUNS_WAITING)
-        self._read = bytearray()
+        self._pending = bytearray()
+        self._changed = bytearray()
+        self._gone: Set[int] = set()
         self._error: Optional[exceptions.StoreError] = None
         self._failures = 0
         self._abandoned = False
-        self._map: Optional[BlockMap] = None
-        self.stored: List[Segment] = []
+        self._map = BlockMap(0)
+        self._stored = list(heritage.stored)
 
-    def upload(self, source: DiskSource) -> Tuple[int, BlockMap, List[Segment]]:
-        """Store the disk that *source* reads; return its size in bytes and where its blocks are.
+    @property
+    def upload_id(self) -> str:
+        """Which upload this is."""
+        return str(self._upload_id)
+
+    def upload(self, source: DiskSource) -> Disk:
+        """Store the disk that *source* reads.
+
+        What was sent stays in Swift if it fails: the next upload into the container uses it.
 
         :raises StoreError: Swift refused segments again and again, or will not be persuaded.
         :raises VhdError, XapiError: as the source does.
@@ -111,31 +133,39 @@ class Uploader:
         for _attempt in range(_PASSES):
             self._error = None
             self._pass(source, wanted)
-            blocks = self._map or BlockMap(block_count(source.virtual_size))
             # What was read and is not in a segment that Swift acknowledged is missing, however
             # it came to be lost.
-            wanted = {number for number, read in enumerate(self._read)
-                      if read and blocks.get(number) is None}
+            wanted = {number for number, pending in enumerate(self._pending) if pending}
+            if wanted:
+                LOG.warning("%d blocks were lost with segments that Swift did not take (%s); "
+                            "reading the disk again for them", len(wanted), self._error)
+                continue
+            wanted = self._vanished()
             if not wanted:
-                self._discard_unacknowledged()
-                return source.virtual_size, blocks, self.stored
-            LOG.warning("%d blocks were lost with segments that Swift did not take (%s); reading "
-                        "the disk again for them", len(wanted), self._error)
-        raise self._error or exceptions.StoreError("Swift kept losing segments")
+                sent = self._stored[len(self._heritage.stored):]
+                return Disk(
+                    virtual_size=self._virtual_size, blocks=self._map, stored=self._stored,
+                    changed=self._changed, upload_id=self.upload_id,
+                    sent_blocks=sum(segment.blocks for segment in sent),
+                    sent_bytes=sum(segment.size for segment in sent))
+            LOG.warning("%d blocks were shared with segments that are gone; reading the disk "
+                        "again for them", len(wanted))
+        raise self._error or exceptions.StoreError(
+            "segments that the disk shares with others kept vanishing")
 
-    def discard(self) -> None:
-        """Remove the segments that were sent, for an upload that failed."""
-        removal.remove(self._account, [(self._container, name) for name in self._sent()])
-
-    def _discard_unacknowledged(self) -> None:
-        """Remove segments that Swift may have although it did not say so: nothing names them."""
-        acknowledged = {segment.name for segment in self.stored}
-        removal.remove(self._account, [(self._container, name) for name in self._sent()
-                                       if name not in acknowledged])
-
-    def _sent(self) -> List[str]:
-        return [names.segment(str(self._upload_id), serial)
-                for serial in range(1, self._serial + 1)]
+    def _vanished(self) -> Set[int]:
+        """Return, and take out of the map, the blocks of inherited segments that are gone."""
+        inherited = [number for number in self._map.used()
+                     if number < len(self._heritage.stored)]
+        gone = inheritance.missing(self._account,
+                                   [self._stored[number] for number in inherited])
+        self._gone.update(number for number in inherited if self._stored[number] in gone)
+        if not gone:
+            return set()
+        lost = {place.block for place in self._map.places() if place.segment in self._gone}
+        for number in lost:
+            self._map.unset(number)
+        return lost
 
     def _pass(self, source: DiskSource, wanted: Optional[Set[int]]) -> None:
         workers = [threading.Thread(target=self._work, daemon=True)
@@ -144,11 +174,11 @@ class Uploader:
             worker.start()
         try:
             self._deal(source, wanted)
-        except BaseException:
-            # Let no half-filled segment be completed: they could not be named by anything.
+        except exceptions.StoreError:
             self._abandoned = True
             raise
         finally:
+            # If the source failed, what was read of it is sent yet, for the next upload to use.
             for _worker in workers:
                 self._runs.put(None)
             for worker in workers:
@@ -156,27 +186,63 @@ class Uploader:
 
     def _deal(self, source: DiskSource, wanted: Optional[Set[int]]) -> None:
         run: Run = []
+        following = 0
         # Closed at once when sending fails: the source has a disk attached in XAPI.
-        with contextlib.closing(source.blocks(wanted)) as blocks:
+        with contextlib.ExitStack() as stack:
+            blocks = stack.enter_context(contextlib.closing(source.blocks(wanted)))
+            stack.callback(lambda: self._hand_over(run))
             for number, data in blocks:
-                if self._map is None:
-                    self._begin(source.virtual_size)
-                if data != _ZERO:
-                    self._read[number] = 1
-                    run.append((number, data))
+                self._begin(source.virtual_size)
+                if wanted is None:
+                    self._zero(following, number)
+                    following = number + 1
+                digest = self._news(number, data)
+                if digest is not None:
+                    self._pending[number] = 1
+                    run.append(Outgoing(number, data, digest))
                 if len(run) == RUN:
                     self._hand_over(run)
                     run = []
                 self._progress((number + 1) * constants.BLOCK_SIZE, source.virtual_size)
-        if run:
-            self._hand_over(run)
+        self._begin(source.virtual_size)
+        if wanted is None:
+            self._zero(following, len(self._map))
 
     def _begin(self, virtual_size: int) -> None:
+        if virtual_size == self._virtual_size:
+            return
+        count = block_count(virtual_size)
         self._virtual_size = virtual_size
-        self._map = BlockMap(block_count(virtual_size))
-        self._read = bytearray(block_count(virtual_size))
+        self._map = self._heritage.blocks.resized(count)
+        self._pending = bytearray(count)
+        self._changed = bytearray(count)
+
+    def _zero(self, first: int, end: int) -> None:
+        """Record that the blocks from *first* up to *end* are zero."""
+        for number in range(first, end):
+            if self._map.has(number):
+                self._map.unset(number)
+                self._changed[number] = 1
+
+    def _news(self, number: int, data: bytearray) -> Optional[bytes]:
+        """Return the SHA-256 of a block if it must be sent, else None."""
+        if data == _ZERO:
+            self._zero(number, number + 1)
+            return None
+        digest = hashlib.sha256(data).digest()
+        before = self._map.get(number)
+        if before is not None and before.digest == digest:
+            return None
+        self._changed[number] = 1
+        found = self._heritage.unused.get(digest)
+        if found is None or found[0] in self._gone:
+            return digest
+        self._map.set(Place(number, found[0], found[1], digest))
+        return None
 
     def _hand_over(self, run: Run) -> None:
+        if not run:
+            return
         if self._error is not None and (
                 (isinstance(self._error, exceptions.StoreAuthFailed)
                  and not self._error.passing)
@@ -190,6 +256,8 @@ class Uploader:
             runs = [self._runs.get()]
             if runs[0] is None:
                 return
+            if self._abandoned:
+                continue
             try:
                 self._send(runs, ended)
                 self._failures = 0
@@ -212,17 +280,17 @@ class Uploader:
         """Send one segment that begins with the run in *first*; set *ended* if it took the end."""
         with self._lock:
             self._serial += 1
-            name = names.segment(str(self._upload_id), self._serial)
+            name = names.segment(self.upload_id, self._serial)
         entries: List[Tuple[int, bytes]] = []
         stored = self._account.put_stream(
             self._container, name, self._pieces(first, entries, ended))
         with self._lock:
-            assert self._map is not None
-            index = len(self.stored)
-            self.stored.append(Segment(self._container, name, stored.etag, stored.size,
-                                       len(entries)))
+            index = len(self._stored)
+            self._stored.append(Segment(self._container, name, stored.etag, stored.size,
+                                        len(entries)))
             for slot, (number, digest) in enumerate(entries):
                 self._map.set(Place(number, index, slot, digest))
+                self._pending[number] = 0
 
     def _pieces(self, first: List[Optional[Run]], entries: List[Tuple[int, bytes]],
                 ended: List[bool]) -> Iterator[Union[bytes, memoryview]]:
@@ -230,14 +298,12 @@ class Uploader:
         run = first.pop()
         while run is not None:
             while run:
-                number, data = run.pop(0)
-                if self._abandoned:
-                    raise exceptions.StoreError("the upload was given up")
-                entries.append((number, hashlib.sha256(data).digest()))
+                block = run.pop(0)
+                entries.append((block.number, block.digest))
                 yield FULL_BITMAP
-                with memoryview(data) as view:
-                    for start in range(0, len(data), _PIECE):
-                        yield view[start:start + _PIECE]
+                view = memoryview(block.data)
+                for start in range(0, len(view), _PIECE):
+                    yield view[start:start + _PIECE]
             run = self._next(len(entries), ended)
         yield segments.Trailer(self._volume_id, self._upload_id, self._virtual_size,
                                entries).pack()
@@ -250,4 +316,4 @@ class Uploader:
         except queue.Empty:
             return None
         ended[0] = run is None
-        return run
+        return None if self._abandoned else run

@@ -60,12 +60,14 @@ class Shop:
                              GlanceSettings())
 
     def store(self, path: pathlib.Path, volume: str, account: Optional[Account] = None,
-              image_id: str = "", source: Optional[DiskSource] = None) -> Point:
+              image_id: str = "", source: Optional[DiskSource] = None,
+              base_image_id: Optional[str] = None) -> Point:
         """Store the VHD at *path* as a point of *volume*, using *account* if given."""
         with snapshot.stored(
                 self.services(), account or self.account, self.subject(volume, image_id),
                 source or FileSource(str(path)), self.names.volume(volume),
-                Report(lambda event: None), for_glance=True) as point:
+                Report(lambda event: None), for_glance=True,
+                base_image_id=base_image_id) as point:
             return point
 
     @staticmethod

@@ -1,0 +1,124 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Uploads announce themselves, so that no sweep takes what they are about to name.
+
+``intents/<upload id>`` is there while an upload is under way.  It is written anew again and
+again: its Last-Modified, by the cluster's clock, is its heartbeat, and it vanishes by itself some
+hours after the last one.  ``references/<container>`` says for good that points of another
+container name segments of this one.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from types import TracebackType
+from typing import Any, Dict, Iterable, List, Optional, Tuple, Type
+
+from nova_swift_handler import exceptions
+from nova_swift_handler.catalog import names
+from nova_swift_handler.catalog.point import Point
+from nova_swift_handler.catalog.segment import Segment
+from nova_swift_handler.store.account import Account
+
+LOG = logging.getLogger(__name__)
+
+HEARTBEAT = 300.0
+"""Seconds between two heartbeats."""
+
+LIFETIME = 6 * 3600
+"""Seconds after the last heartbeat for which an upload must still be reckoned with."""
+
+UPLOAD = "upload"
+
+
+class Intent:
+    """The announcement of an upload, there while the context is.
+
+    :param container: where the upload goes.
+    :param inherits: segments of *other* containers that its point may name.
+    :raises StoreError: it cannot be announced, so the upload must not begin.
+    """
+
+    def __init__(self, account: Account, container: str, upload_id: str, image_id: str,
+                 inherits: Iterable[Segment] = ()) -> None:
+        self._account = account
+        self._container = container
+        self._name = names.intent(upload_id)
+        self._value: Dict[str, Any] = {
+            "format": 1, "kind": UPLOAD, "image_id": image_id,
+            "inherits": sorted({(segment.container, segment.name) for segment in inherits
+                                if segment.container != container})}
+        self._ended = threading.Event()
+        self._beating = threading.Thread(target=self._beat, daemon=True)
+
+    def __enter__(self) -> Intent:
+        self._write()
+        for source in sorted({container for container, _name in self._value["inherits"]}):
+            self._account.put_json(source, names.reference(self._container),
+                                   {"format": 1, "container": self._container})
+        self._beating.start()
+        return self
+
+    def __exit__(self, kind: Optional[Type[BaseException]], error: Optional[BaseException],
+                 trace: Optional[TracebackType]) -> None:
+        self._ended.set()
+        self._beating.join()
+        try:
+            self._account.delete(self._container, self._name)
+        except exceptions.StoreError as failure:
+            LOG.info("%s/%s stays until it expires: %s", self._container, self._name, failure)
+
+    def _write(self) -> None:
+        self._account.put_json(self._container, self._name, self._value,
+                               headers={"X-Delete-After": str(LIFETIME)})
+
+    def _beat(self) -> None:
+        while not self._ended.wait(HEARTBEAT):
+            try:
+                self._write()
+            except exceptions.StoreError as error:
+                LOG.warning("The heartbeat of an upload could not be written: %s", error)
+
+
+def under_way(account: Account, container: str) -> List[Dict[str, Any]]:
+    """Return the announcements in *container*, each with the ``name`` of its object.
+
+    Those of uploads that died are among them until they expire.
+    """
+    found = []
+    for row in account.listing(container, names.INTENTS):
+        try:
+            found.append({**account.get_json(container, row["name"]), "name": row["name"]})
+        except exceptions.ObjectMissing:
+            continue  # it ended since, or expired
+    return found
+
+
+def sweeping(account: Account, point: Point) -> bool:
+    """Tell whether a sweep is under way, or was killed, where *point* and its segments lie."""
+    places = {point.container} | {segment.container for segment in point.segments}
+    return any(next(account.listing(container, names.SWEEPS), None) is not None
+               for container in sorted(places))
+
+
+def referring(account: Account, container: str) -> List[str]:
+    """Return the containers whose points may name segments of *container*."""
+    return [row["name"][len(names.REFERENCES):]
+            for row in account.listing(container, names.REFERENCES)]
+
+
+def inherited(intents: Iterable[Dict[str, Any]]) -> Iterable[Tuple[str, str]]:
+    """Yield (container, name) of the segments that *intents* may come to name elsewhere."""
+    for intent in intents:
+        yield from ((container, name) for container, name in intent.get("inherits", ()))
