@@ -16,16 +16,17 @@ from __future__ import annotations
 
 import logging
 import os
-from typing import TYPE_CHECKING, Any, Iterator, Optional, Protocol
+from typing import TYPE_CHECKING, Iterator, Optional, Protocol
 
 from nova_swift_handler import exceptions
 from nova_swift_handler.settings import TransferSettings
 from nova_swift_handler.transfer import chain, tgz
-from nova_swift_handler.vhd import constants
+from nova_swift_handler.vhd import bitmap, constants
 from nova_swift_handler.vhd import footer as footers
 from nova_swift_handler.vhd.file import VhdFile
 from nova_swift_handler.vhd.layout import Layout
-from nova_swift_handler.vhd.reader import StreamReader
+from nova_swift_handler.vhd.reader import Block, StreamReader
+from nova_swift_handler.vhd.writer import stream
 
 if TYPE_CHECKING:
     from nova_swift_handler.transfer.boot import Target
@@ -97,25 +98,13 @@ def apply_vhd(reader: StreamReader, target: Target, total: Optional[int] = None)
     layout = Layout(reader.footer.virtual_size, reader.order, bytes(16),
                     reader.header.block_size)
 
-    def chunks() -> Iterator[Any]:
-        yield layout.head
+    def blocks() -> Iterator[Block]:
         for block in reader.blocks():
             sectors = (reader.footer.virtual_size
                        - block.number * reader.header.block_size) // constants.SECTOR
-            yield _first(block.bitmap, sectors)
-            yield block.data
-        yield layout.footer
+            yield block._replace(bitmap=bitmap.keep_first(block.bitmap, sectors))
 
-    target.apply(layout.length, chunks(), total)
-
-
-def _first(bitmap: bytes, sectors: int) -> bytes:
-    """Return *bitmap* with only the first *sectors* bits left as they are, the others clear."""
-    whole, rest = divmod(sectors, 8)
-    if whole >= len(bitmap):
-        return bitmap
-    return (bitmap[:whole] + bytes([bitmap[whole] & (0xFF00 >> rest & 0xFF)])).ljust(
-        len(bitmap), b"\0")
+    target.apply(layout.length, stream(layout, blocks()), total)
 
 
 def _load_tgz(stream: tgz.Readable, target: Target, settings: TransferSettings) -> None:

@@ -50,6 +50,15 @@ def blank_absent(bitmap: bytes, data: bytearray) -> None:
             data[first:first + size] = bytes(size)
 
 
+def keep_first(bitmap: bytes, sectors: int) -> bytes:
+    """Return *bitmap* with only the first *sectors* bits left as they are, the others clear."""
+    whole, rest = divmod(sectors, 8)
+    if whole >= len(bitmap):
+        return bitmap
+    return (bitmap[:whole] + bytes([bitmap[whole] & (0xFF00 >> rest & 0xFF)])).ljust(
+        len(bitmap), b"\0")
+
+
 def mark(bitmap: bytearray, first: int, count: int) -> None:
     """Set, in place, the bits of *count* sectors from *first* on."""
     last = first + count

@@ -25,6 +25,8 @@ from typing import Iterator, List, Tuple
 from nova_swift_handler.sandbox.xapi.storage.base import open_sr
 from nova_swift_handler.vhd import constants
 from nova_swift_handler.vhd.layout import FULL_BITMAP, Layout
+from nova_swift_handler.vhd.reader import Block
+from nova_swift_handler.vhd.writer import stream
 
 MIB = 1024 * 1024
 _STEP = 4 * MIB
@@ -95,11 +97,8 @@ def write_vhd(content: Content, path: Path) -> None:
     blocks = list(content.blocks())
     layout = Layout(content.size, [number for number, _data in blocks], uuid.uuid4().bytes)
     with path.open("wb") as file:
-        file.write(layout.head)
-        for _number, data in blocks:
-            file.write(FULL_BITMAP)
-            file.write(data)
-        file.write(layout.footer)
+        file.writelines(stream(layout, (
+            Block(number, FULL_BITMAP, bytearray(data)) for number, data in blocks)))
 
 
 def stock_image(base: Content, deltas: List[Tuple[int, bytes]]) -> Tuple[bytes, Content]:

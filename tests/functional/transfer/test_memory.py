@@ -18,13 +18,12 @@ import dataclasses
 import hashlib
 import json
 import pathlib
-import struct
 import subprocess
 import sys
 import uuid
 from typing import Callable, List
 
-from tests.unit.vhd import independent
+from nova_swift_handler.vhd.writer import FileWriter
 
 from .shop import MIB2, Shop
 
@@ -40,22 +39,15 @@ def _block(number: int) -> bytes:
 
 def _write(path: pathlib.Path, size: int, numbers: List[int]) -> str:
     """Write a VHD that holds these blocks; return the SHA-256 of them with their numbers."""
-    entries = size // MIB2
-    table = [independent.NOTHING] * entries
-    first = (1536 + entries * 4) // 512
     digest = hashlib.sha256()
-    for index, number in enumerate(numbers):
-        table[number] = first + index * (MIB2 + 512) // 512
-    footer = independent.footer(size)
-    with open(path, "wb") as file:
-        file.write(footer + independent.header(entries))
-        file.write(struct.pack(">%dI" % entries, *table))
+    with open(path, "w+b") as file:
+        writer = FileWriter(file, size, bytes(16))
         for number in numbers:
             data = _block(number)
-            file.write(independent.full(MIB2) + data)
+            writer.write(number * MIB2, data)
             digest.update(b"%d:" % number)
             digest.update(data)
-        file.write(footer)
+        writer.finish()
     return digest.hexdigest()
 
 

@@ -71,3 +71,25 @@ def test_blanking_zeroes_absent_sectors_and_touches_no_other(bits: List[bool]) -
     bitmaps.blank_absent(independent.bitmap(bits), data)
     for index, bit in enumerate(bits):
         assert data[index * 512:(index + 1) * 512] == bytes([index + 1 if bit else 0]) * 512
+
+
+@settings(deadline=None)
+@given(_BITS, st.integers(0, 127), st.integers(0, 250))
+def test_what_is_behind_the_first_sectors_is_cleared(bits: List[bool], padding: int,
+                                                     sectors: int) -> None:
+    bitmap = _padded(bits, padding)
+    kept = bitmaps.keep_first(bitmap, sectors)
+    whole = int.from_bytes(bitmap, "big")
+    beyond = max(0, len(bitmap) * 8 - sectors)
+    assert kept == (whole >> beyond << beyond).to_bytes(len(bitmap), "big")
+
+
+@settings(deadline=None)
+@given(_BITS, st.data())
+def test_marking_sets_just_those_sectors(bits: List[bool], data: st.DataObject) -> None:
+    first = data.draw(st.integers(0, len(bits)))
+    count = data.draw(st.integers(0, len(bits) - first))
+    bitmap = bytearray(independent.bitmap(bits))
+    bitmaps.mark(bitmap, first, count)
+    assert bitmap == independent.bitmap(
+        [bit or first <= index < first + count for index, bit in enumerate(bits)])

@@ -16,9 +16,8 @@ from __future__ import annotations
 
 import io
 import random
-import struct
 import uuid as uuidlib
-from typing import Dict, List, Optional, Tuple
+from typing import Dict, List, Optional
 
 from nova_swift_handler.sandbox.xapi.storage.base import StorageRepository, open_sr
 
@@ -113,39 +112,3 @@ class Bench:
 
 def checksum(data: bytes) -> int:
     return ~sum(data) & 0xFFFFFFFF
-
-
-def footer(size: int, kind: int = 3, data_offset: int = 512) -> bytes:
-    """A footer by hand, from the specification's table."""
-    raw = bytearray(512)
-    struct.pack_into(">8sIIQI4sIIQQIII16s", raw, 0, b"conectix", 2, 0x10000, data_offset, 0,
-                     b"test", 1, 0, size, size, 0, kind, 0, b"u" * 16)
-    struct.pack_into(">I", raw, 64, checksum(raw))
-    return bytes(raw)
-
-
-def header(entries: int, block_size: int = BLOCK, table_offset: int = 1536) -> bytes:
-    """A dynamic header by hand."""
-    raw = bytearray(1024)
-    struct.pack_into(">8sQQIII", raw, 0, b"cxsparse", 2 ** 64 - 1, table_offset, 0x10000,
-                     entries, block_size)
-    struct.pack_into(">I", raw, 36, checksum(raw))
-    return bytes(raw)
-
-
-def vhd(
-    size: int, blocks: List[Tuple[int, bytes, bytes]], kind: int = 3, block_size: int = BLOCK
-) -> bytes:
-    """A VHD stream of (index, bitmap, data) blocks, in the order given."""
-    entries = (size + block_size - 1) // block_size
-    table = [0xFFFFFFFF] * ((4 * entries + 511) // 512 * 128)
-    at = (1536 + 4 * len(table)) // 512
-    body = b""
-    for index, bitmap, data in blocks:
-        table[index] = at
-        padded = bitmap.ljust((len(bitmap) + 511) // 512 * 512, b"\0")
-        body += padded + data
-        at += (len(padded) + len(data)) // 512
-    end = footer(size, kind)
-    packed = struct.pack(">%dI" % len(table), *table)
-    return end + header(entries, block_size) + packed + body + end

@@ -17,25 +17,27 @@ from __future__ import annotations
 import io
 import random
 import struct
-from typing import Callable, List, Optional
+from typing import Callable, List, Optional, Tuple
 
 import pytest
 
 from nova_swift_handler.sandbox.xapi.storage.base import StorageError
-from tests.unit.sandbox.storage.harness import (
-    BLOCK,
-    MIB,
-    Bench,
-    checksum,
-    footer,
-    header,
-    noise,
-    vhd,
-)
+from tests.unit.sandbox.storage.harness import BLOCK, MIB, Bench, checksum, noise
+from tests.unit.vhd import independent
+from tests.unit.vhd.independent import footer, header
 
 RNG = random.Random(11)
 DATA = noise(RNG, BLOCK)
 FULL = b"\xff" * 512
+
+
+def vhd(size: int, blocks: List[Tuple[int, bytes, bytes]], kind: int = independent.DYNAMIC,
+        block_size: int = BLOCK) -> bytes:
+    """Return a VHD of (index, bitmap, data) blocks, in the order given."""
+    return independent.build(
+        size, {index: independent.Block(bitmap.ljust(-(-len(bitmap) // 512) * 512, b"\0"), data)
+               for index, bitmap, data in blocks}, kind, block_size,
+        order=[index for index, _bitmap, _data in blocks])
 
 
 def fails(bench: Bench, uuid: str, stream: bytes, length: Optional[int] = None) -> None:
