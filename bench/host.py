@@ -19,10 +19,11 @@ import subprocess
 import sys
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Dict, Iterator, Optional, Type
+from typing import Any, Dict, Iterable, Iterator, Optional, Type
 
 from bench.disks import GIB, MIB, Disk
 from nova_swift_handler.sandbox.xapi.control import Control
+from nova_swift_handler.vhd import constants
 from nova_swift_handler.xapi import disk as disks
 from nova_swift_handler.xapi.import_ import import_disk
 from nova_swift_handler.xapi.session import Session
@@ -102,6 +103,11 @@ class Host:
             import_disk(session, uuid, disk.size, _pieces(disk.path))
         return uuid
 
+    def write_blocks(self, uuid: str, seed: str, blocks: Iterable[int]) -> None:
+        """Fill blocks of a VDI, as its guest would, with bytes that *seed* decides."""
+        self.control.guest_pattern(uuid, seed, [
+            [number * constants.BLOCK_SIZE, constants.BLOCK_SIZE] for number in blocks])
+
     def snapshot(self, uuid: str) -> str:
         """Snapshot a VDI; return the snapshot's uuid."""
         with self.session() as session:
@@ -114,6 +120,12 @@ class Host:
             for uuid in uuids:
                 disks.destroy_vdi(session, uuid)
         self.control.gc_run()
+
+    def destroy_all(self) -> None:
+        """Destroy every VDI."""
+        with self.session() as session:
+            records = session.call("VDI.get_all_records").values()
+        self.destroy(*(record["uuid"] for record in records if record["managed"]))
 
 
 def _pieces(path: Path) -> Iterator[bytes]:

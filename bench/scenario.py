@@ -16,7 +16,8 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from typing import Callable, ContextManager, Dict, List, NamedTuple, Optional
+from types import MappingProxyType
+from typing import Callable, ContextManager, Dict, List, Mapping, NamedTuple, Optional
 
 from bench.disks import GIB, MIB
 from bench.meter import Cost
@@ -31,12 +32,14 @@ class Run(NamedTuple):
     :ivar value: in the scenario's unit.
     :ivar amount: bytes of VHD that were moved.
     :ivar stored: bytes that Swift holds for it; None where nothing is stored.
+    :ivar more: further figures, for ``bench.json``.
     """
 
     value: float
     cost: Cost
     amount: int
     stored: Optional[int] = None
+    more: Mapping[str, float] = MappingProxyType({})
 
     def figures(self) -> Dict[str, float]:
         """Return everything that is known of the run."""
@@ -46,7 +49,7 @@ class Run(NamedTuple):
             "cpu_seconds_of_others": self.cost.cpu_others, "peak_mib": self.cost.peak / MIB,
             "requests": self.cost.requests,
             "requests_per_gib": self.cost.requests / max(self.amount / GIB, 1e-9),
-            "bytes": self.amount,
+            "bytes": self.amount, **self.more,
         }
         if self.stored is not None:
             found["stored_bytes"] = self.stored
@@ -58,9 +61,9 @@ def rate(cost: Cost, amount: int, stored: Optional[int] = None) -> Run:
     return Run(amount / MIB / cost.seconds, cost, amount, stored)
 
 
-def duration(cost: Cost, amount: int, stored: Optional[int] = None) -> Run:
+def duration(cost: Cost, amount: int, stored: Optional[int] = None, **more: float) -> Run:
     """Return a run whose value is seconds."""
-    return Run(cost.seconds, cost, amount, stored)
+    return Run(cost.seconds, cost, amount, stored, more)
 
 
 class Contender(NamedTuple):
