@@ -14,11 +14,12 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 import subprocess
 import uuid
 from pathlib import Path
-from typing import Any, Dict, NamedTuple, Optional, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 from bench.disks import Disk
 from bench.meter import Cost
@@ -52,6 +53,37 @@ def store_file(site: Site, disk: Disk) -> Tuple[Cost, Stored]:
 def fetch_file(site: Site, point: Stored, path: Path) -> Cost:
     """Write a point's disk into a VHD file."""
     return _program(site, "fetch_file", (site.services(), point.image_id, str(path)))
+
+
+class Chain(NamedTuple):
+    """A volume with many points.
+
+    :ivar image_ids: the points', oldest first; no images of Glance.
+    :ivar last: the disk of the last one.
+    """
+
+    volume: str
+    container: str
+    image_ids: List[str]
+    last: Disk
+
+
+def chain(site: Site, size: int, deltas: int) -> Chain:
+    """Return a volume of a full point and so many deltas of 1 % of its blocks, at random.
+
+    The same one each time it is asked for.
+    """
+    return site.once(("chain", size, deltas), lambda: _make_chain(site, size, deltas))
+
+
+def _make_chain(site: Site, size: int, deltas: int) -> Chain:
+    disk, services, volume = site.disk(size, "random"), site.services(), site.new_volume()
+    container = services.containers.volume(volume)
+    path = disk.path.with_name("chain-%d-%d.vhd" % (size, deltas))
+    job = (services, str(disk.path), container, volume, deltas, 0.01, str(path))
+    done = subprocess.run(program("store_chain"), input=pickle.dumps(job), check=True,
+                          stdout=subprocess.PIPE, timeout=_TIME_LIMIT)
+    return Chain(volume, container, json.loads(done.stdout), disk._replace(path=path))
 
 
 def _program(site: Site, name: str, job: Any) -> Cost:

@@ -22,7 +22,7 @@ import tempfile
 import uuid
 from concurrent import futures
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Optional, Tuple
+from typing import Any, Callable, Dict, Hashable, Iterator, List, Optional, TypeVar, cast
 
 from bench import disks
 from bench.disks import Disk
@@ -38,6 +38,7 @@ from nova_swift_handler.store.account import Account
 from nova_swift_handler.transfer import jobs
 from nova_swift_handler.xapi.settings import XapiSettings
 
+T = TypeVar("T")
 SERVICE = "swift-vhd"
 USER = "alice"
 _ROOM = "/var/tmp"  # noqa: S108  (a private directory is made in it; /tmp may be memory)
@@ -63,7 +64,7 @@ class Site:
         run_id = plan.load(Layout(root)).run_id
         self._servers = [each.pid for each in process.of_run(run_id)] + [host.pid]
         self._sessions: Dict[str, Any] = {}
-        self._disks: Dict[Tuple[int, str], Disk] = {}
+        self._made: Dict[Hashable, Any] = {}
         self.account: Account = self.services().account(self.session(SERVICE))
 
     # -- ways in --------------------------------------------------------------------------------
@@ -138,12 +139,16 @@ class Site:
 
     # -- disks ----------------------------------------------------------------------------------
 
+    def once(self, key: Hashable, make: Callable[[], T]) -> T:
+        """Return what *make* gave when this was first asked for."""
+        if key not in self._made:
+            self._made[key] = make()
+        return cast(T, self._made[key])
+
     def disk(self, size: int, kind: str) -> Disk:
         """Return a VHD file with so many bytes of data of a kind; the same each time."""
-        if (size, kind) not in self._disks:
-            path = self.directory / ("%s-%d.vhd" % (kind, size))
-            self._disks[size, kind] = disks.make(path, size, kind)
-        return self._disks[size, kind]
+        path = self.directory / ("%s-%d.vhd" % (kind, size))
+        return self.once((size, kind), lambda: disks.make(path, size, kind))
 
     # -- measuring ------------------------------------------------------------------------------
 

@@ -52,7 +52,8 @@ def _second(share: float, capped: bool, site: Site, options: Options) -> Iterato
                         stored_to_changed=stored / (len(changed) * _BLOCK))
 
     try:
-        yield [Contender(OURS, second), Contender(FIRST, functools.partial(_first, site, vdi, disk))]
+        yield [Contender(OURS, second),
+               Contender(FIRST, functools.partial(_first, site, vdi, disk))]
     finally:
         site.host.cap(None)
         for point in points:

@@ -23,6 +23,9 @@ from bench.disks import Disk
 from bench.scenario import LOWER, OURS, Contender, Options, Run, Scenario, check, duration
 from bench.site import Site
 
+DELTAS = 30
+FLAT = "a flat point of the same disk"
+
 
 @contextlib.contextmanager
 def _flat(kind: str, capped: bool, site: Site, options: Options) -> Iterator[List[Contender]]:
@@ -53,6 +56,28 @@ def _flat(kind: str, capped: bool, site: Site, options: Options) -> Iterator[Lis
         peers.forget_uploads(site)
 
 
+@contextlib.contextmanager
+def _deltas(site: Site, options: Options) -> Iterator[List[Contender]]:
+    chain = ours.chain(site, options.size, DELTAS - 1)
+    vdi = site.host.load(chain.last)
+    site.host.write_blocks(vdi, "last", chain.last.blocks[:1])
+    wanted = site.host.control.guest_sha256(vdi)
+    deep = ours.snapshot(site, vdi, chain.volume)[1]
+    flat = ours.snapshot(site, vdi)[1]
+    try:
+        for point in (deep, flat):
+            made = ours.boot(site, point.image_id)[1]
+            check(site.host.control.guest_sha256(made) == wanted, "the disk restored is another")
+            site.host.destroy(made)
+        yield [Contender(OURS, functools.partial(_ours, site, deep.image_id, chain.last)),
+               Contender(FLAT, functools.partial(_ours, site, flat.image_id, chain.last))]
+    finally:
+        site.host.destroy(vdi)
+        for point in (deep, flat):
+            site.delete_image(point.image_id)
+        site.empty(flat.container)
+
+
 def _ours(site: Site, image_id: str, disk: Disk) -> Run:
     cost, vdi = ours.boot(site, image_id)
     site.host.destroy(vdi)
@@ -79,4 +104,6 @@ SCENARIOS = [
              "s", LOWER, functools.partial(_flat, kind, capped))
     for kind, capped, suffix in (("random", False, ""), ("random", True, ""),
                                  ("typical", False, "_typical"))
-]
+] + [
+    Scenario("restore_30_deltas", "a point with 30 deltas of random blocks becomes a VDI", "s",
+             LOWER, _deltas, {FLAT: 1.1})]
