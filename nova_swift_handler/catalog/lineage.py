@@ -43,6 +43,7 @@ class Heritage:
     :ivar unused: blocks of segments that no complete point names, by SHA-256; refers to *stored*.
         An upload that did not end left them.
     :ivar sequence: the number of the new point.
+    :ivar base: image id of what the disk was made of.
     """
 
     parent: Optional[Point] = None
@@ -50,6 +51,7 @@ class Heritage:
     stored: List[Segment] = dataclasses.field(default_factory=list)
     unused: DigestTable = dataclasses.field(default_factory=DigestTable)
     sequence: int = 1
+    base: Optional[str] = None
 
 
 def of_volume(account: Account, containers: names.Containers, container: str,
@@ -57,23 +59,26 @@ def of_volume(account: Account, containers: names.Containers, container: str,
     """Return what the volume in *container* has to offer its next point.
 
     The parent is the volume's newest complete point, by (sequence number, image id) and no
-    client's clock; for the first one, the point of the image that the disk was made of.  It is
-    but a hint of where equal blocks may be: one that cannot be read is done without.
+    client's clock; for the first one, and for the first of a disk that was made anew of another
+    image, the point of that image.  It is but a hint of where equal blocks may be: one that
+    cannot be read is done without.
 
     :raises StoreError: Swift could not be asked.
     """
     newest: Optional[Point] = None
+    sequence = 0
     named: Set[str] = set()
     for point in lookup.points(account, container):
-        if newest is None or (point.sequence, point.image_id) > (
-                newest.sequence, newest.image_id):
-            newest = point
+        sequence = max(sequence, point.sequence)
         named.update(segment.name for segment in point.segments
                      if segment.container == container)
+        if point.base == base_image_id and (newest is None or (
+                point.sequence, point.image_id) > (newest.sequence, newest.image_id)):
+            newest = point
     parent = newest
     if parent is None and base_image_id is not None:
         parent = _base(account, containers, base_image_id)
-    heritage = Heritage(sequence=1 + (newest.sequence if newest else 0))
+    heritage = Heritage(sequence=1 + sequence, base=base_image_id)
     if parent is not None:
         try:
             heritage.blocks, heritage.stored = lookup.blocks(account, parent)

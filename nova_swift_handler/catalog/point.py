@@ -67,6 +67,7 @@ class Point:
     :ivar parent: image id of the point it was compared with at the time of writing.  A hint: the
         point that its ``delta.vhd`` refers to may be another by now.
     :ivar parent_container: the container of that point.
+    :ivar base: image id of what the disk was made of, where that is known.
     :ivar virtual_size: bytes of the disk.
     :ivar vhd_size: bytes of ``disk.vhd``.
     :ivar blocks: how many of its blocks are not zero.
@@ -91,6 +92,7 @@ class Point:
     sequence: int
     parent: Optional[str]
     parent_container: Optional[str]
+    base: Optional[str]
     virtual_size: int
     vhd_size: int
     blocks: int

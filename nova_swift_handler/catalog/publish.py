@@ -119,7 +119,7 @@ class Publisher:
         point = Point(
             container=self._container, **dataclasses.asdict(subject),
             parent=parent.image_id if parent else None,
-            parent_container=parent.container if parent else None,
+            parent_container=parent.container if parent else None, base=heritage.base,
             stored_at=self._now(), sequence=heritage.sequence, virtual_size=disk.virtual_size,
             vhd_size=view.size, blocks=sum(ref.blocks for ref in refs),
             digest=disk.blocks.digest(disk.virtual_size), upload_id=disk.upload_id,

@@ -177,6 +177,17 @@ def test_the_first_point_of_a_volume_shares_with_the_image_it_was_made_of(
     assert shop.raw(second.image_id) == grown.raw()
 
 
+def test_a_volume_made_anew_of_another_image_begins_a_new_lineage(
+        shop: Shop, disk: Disk, tmp_path: pathlib.Path) -> None:
+    base = snapshot(shop, disk, tmp_path, "b")
+    former = snapshot(shop, Disk(20), tmp_path, "a", base_image_id=str(uuid.uuid4()))
+    disk.write(5, 55)
+    point = snapshot(shop, disk, tmp_path, "a", base_image_id=base.image_id)
+    assert (point.parent, point.sent_blocks) == (base.image_id, 1)
+    assert point.sequence == former.sequence + 1
+    assert shop.raw(point.image_id) == disk.raw()
+
+
 class Cut(DiskSource):
     """A disk that cannot be read beyond some block."""
 
