@@ -135,7 +135,7 @@ class Point:
                        else "it was provisional; store the disk again"))
             return _known(cls, {
                 **value, "regions": [_known(RegionRef, region) for region in value["regions"]],
-                "segments": [_known(Segment, segment) for segment in value["segments"]]})
+                "segments": [Segment.parse(segment) for segment in value["segments"]]})
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise exceptions.PointInvalid("a point.json is damaged: %r" % error) from error
 

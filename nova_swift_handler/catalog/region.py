@@ -86,7 +86,7 @@ class Region:
             end = start + _LENGTH.unpack_from(data, 8)[0]
             header = json.loads(data[start:end].decode("utf-8"))
             places = [Place(*record) for record in _RECORD.iter_unpack(data[end:])]
-            stored = [Segment(**segment) for segment in header["segments"]]
+            stored = [Segment.parse(segment) for segment in header["segments"]]
             if len(places) != header["count"] or any(
                     place.segment >= len(stored)
                     or place.slot >= stored[place.segment].blocks

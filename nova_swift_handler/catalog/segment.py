@@ -32,7 +32,7 @@ import dataclasses
 import hashlib
 import struct
 import uuid
-from typing import List, Optional, Tuple
+from typing import Any, List, Mapping, Optional, Tuple
 
 from nova_swift_handler import exceptions
 from nova_swift_handler.store.manifest import Entry
@@ -77,6 +77,14 @@ class Segment:
     etag: str
     size: int
     blocks: int
+
+    @classmethod
+    def parse(cls, value: Mapping[str, Any]) -> Segment:
+        """Return the segment that a point or a table names; unknown fields are passed over.
+
+        :raises KeyError, TypeError: it names none.
+        """
+        return cls(**{field.name: value[field.name] for field in dataclasses.fields(cls)})
 
     @property
     def path(self) -> str:

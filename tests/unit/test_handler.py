@@ -38,7 +38,7 @@ def told(monkeypatch):
     monkeypatch.setattr(handler.vm_utils, "safe_find_sr", lambda session: "sr")
     monkeypatch.setattr(handler, "_clean_up", lambda job: None)
     monkeypatch.setattr(handler, "_destroy", lambda job, made: None)
-    instance = Instance(uuid="u", name="instance-1")
+    instance = Instance(uuid="u", name="instance-1", image_ref="")
 
     def tell(verb, error):
         def fail(*args):

@@ -45,7 +45,7 @@ def test_places_come_back_ascending_and_others_are_zero(
         wanted: Dict[int, Tuple[int, int, bytes]], first: int, end: int) -> None:
     blocks = _map(wanted)
     assert len(blocks) == 50
-    assert blocks.order() == sorted(wanted)
+    assert list(blocks.order()) == sorted(wanted)
     for block in range(50):
         expected = Place(block, *wanted[block]) if block in wanted else None
         assert blocks.get(block) == expected
@@ -91,5 +91,5 @@ def test_the_largest_disk_takes_forty_bytes_a_block() -> None:
         _now, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert blocks.order() == [count - 1]
+    assert list(blocks.order()) == [count - 1]
     assert peak <= 41 * count

@@ -21,33 +21,21 @@ import pytest
 
 from nova_swift_handler import exceptions
 from nova_swift_handler.catalog import lookup
-from nova_swift_handler.catalog.point import Point, RegionRef
+from nova_swift_handler.catalog.point import Point
 
 from . import places
 
 
-def _point() -> Point:
-    return Point(
-        container="vhd-volume-v", image_id="11111111-2222-3333-4444-555555555555",
-        kind="snapshot", volume_id="v", project_id="p", image_created_at="2026-01-01T00:00:00Z",
-        stored_at="Thu, 01 Jan 2026 00:00:00 GMT", sequence=3, parent=None,
-        virtual_size=10 * 2 ** 30, vhd_size=4 * 2 ** 20, blocks=2, digest="d" * 64,
-        origin={"host": "h", "vdi": "u"},
-        regions=[RegionRef(0, "regions/00000-x.table",
-                           [{"name": "regions/00000-x.0", "etag": "e", "size": 5}], 2)],
-        segments=places.segments([1, 1]), writer="nova_swift_handler 0.1.0")
-
-
 def test_what_is_written_reads_back() -> None:
-    text = json.dumps(_point().as_json())
-    assert json.loads(text)["format"] == 0
-    assert Point.parse(json.loads(text)) == _point()
+    text = json.dumps(places.point().as_json())
+    assert json.loads(text)["format"] == 1
+    assert Point.parse(json.loads(text)) == places.point()
 
 
-@pytest.mark.parametrize("version", [1, 2, -1, "0", None, 0.5])
+@pytest.mark.parametrize("version", [0, 2, -1, 1.5])
 def test_another_format_is_refused_by_its_number(version: Any) -> None:
     with pytest.raises(exceptions.PointInvalid, match="format %s; this release reads" % version):
-        Point.parse({**_point().as_json(), "format": version})
+        Point.parse({**places.point().as_json(), "format": version})
 
 
 def test_a_later_format_is_refused_whatever_else_it_says() -> None:
@@ -55,36 +43,45 @@ def test_a_later_format_is_refused_whatever_else_it_says() -> None:
         Point.parse({"format": 9, "image_id": "x", "something": "new"})
 
 
-@pytest.mark.parametrize("field", sorted(_point().as_json()))
+@pytest.mark.parametrize("field", sorted(places.point().as_json()))
 def test_a_missing_field_is_noticed(field: str) -> None:
-    value = _point().as_json()
+    value = places.point().as_json()
     del value[field]
     with pytest.raises(exceptions.PointInvalid, match="damaged"):
         Point.parse(value)
 
 
 def _changed(change: Callable[[Dict[str, Any]], Any]) -> Dict[str, Any]:
-    value = json.loads(json.dumps(_point().as_json()))
+    value = json.loads(json.dumps(places.point().as_json()))
     change(value)
     return dict(value)
 
 
 @pytest.mark.parametrize("value", [
     None, 5, "text", [], [1, 2],
-    _changed(lambda value: value.update(unknown=1)),
+    _changed(lambda value: value.update(format="1")),
+    _changed(lambda value: value.update(format=None)),
     _changed(lambda value: value.update(regions=None)),
     _changed(lambda value: value.update(regions=[{"index": 0}])),
     _changed(lambda value: value.update(segments=[["a"]])),
     _changed(lambda value: value["segments"][0].pop("etag")),
-    _changed(lambda value: value["segments"][0].update(more=1)),
+    _changed(lambda value: value["regions"][0].pop("parts")),
 ])
 def test_a_damaged_point_is_refused(value: Any) -> None:
     with pytest.raises(exceptions.PointInvalid, match="damaged"):
         Point.parse(value)
 
 
+def test_what_a_later_release_adds_is_passed_over() -> None:
+    def add(value: Dict[str, Any]) -> None:
+        for each in (value, value["regions"][0], value["segments"][0]):
+            each["colour"] = "blue"
+
+    assert Point.parse(_changed(add)) == places.point()
+
+
 def test_a_point_is_the_images_only_with_the_same_owner_and_creation() -> None:
     # Glance lets an id be used again once its row is purged.
-    assert lookup.is_of(_point(), "p", "2026-01-01T00:00:00Z")
-    assert not lookup.is_of(_point(), "q", "2026-01-01T00:00:00Z")
-    assert not lookup.is_of(_point(), "p", "2026-01-02T00:00:00Z")
+    assert lookup.is_of(places.point(), "p", "2026-01-01T00:00:00Z")
+    assert not lookup.is_of(places.point(), "q", "2026-01-01T00:00:00Z")
+    assert not lookup.is_of(places.point(), "p", "2026-01-02T00:00:00Z")

@@ -14,6 +14,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import struct
 import uuid
 from typing import List, Tuple
@@ -46,18 +47,39 @@ def test_the_trailer_is_found_at_the_end_of_a_segment(
     trailer = Trailer(volume, upload, size, entries)
     packed = trailer.pack()
     assert Trailer.parse(data + packed) == trailer
-    assert Trailer.count(packed[-segment.TAIL_SIZE:]) == len(entries)
-    assert len(packed) == segment.TAIL_SIZE + 36 * len(entries)
+    assert len(packed) == segment.trailer_size(len(entries))
+    assert len(packed) % 512 == 0
+    assert len(packed) - segment.TAIL_SIZE - 36 * len(entries) in range(512)
 
 
 def test_the_trailer_is_laid_out_as_documented() -> None:
-    packed = _trailer(1).pack()
-    assert packed[:36] == struct.pack(">I", 0) + bytes(32)
-    assert packed[36:36 + 8 + 16] == b"SVHDSEG0" + struct.pack(">IIII", 0, 1, 2 * 2 ** 20, 0)
-    assert packed[60:68] == struct.pack(">Q", 10 * 2 ** 30)
-    assert packed[68:84] == _UPLOAD.bytes
-    assert packed[84:148] == b"volume-1".ljust(64, b"\0")
-    assert len(packed) == 148 + 32
+    packed = _trailer(2).pack()
+    assert len(packed) == 512
+    assert packed[:72] == (struct.pack(">I", 0) + bytes(32)
+                           + struct.pack(">I", 5) + b"\x01" * 32)
+    assert packed[72:368] == bytes(296)
+    assert packed[368:392] == b"SVHDSEG1" + struct.pack(">IIII", 1, 2, 2 * 2 ** 20, 0)
+    assert packed[392:400] == struct.pack(">Q", 10 * 2 ** 30)
+    assert packed[400:416] == _UPLOAD.bytes
+    assert packed[416:480] == b"volume-1".ljust(64, b"\0")
+    assert packed[480:] == hashlib.sha256(packed[:480]).digest()
+
+
+@pytest.mark.parametrize("count", [0, 1, 10, 11, 127, 128, 2048, segment.MAX_BLOCKS])
+def test_a_segments_length_tells_how_many_blocks_it_has(count: int) -> None:
+    size = count * segment.STRIDE + segment.trailer_size(count)
+    assert segment.count_of(size) == count
+    assert size % 512 == 0
+    for other in (size - 512, size + 512, size + 1):
+        assert segment.count_of(other) is None
+
+
+def test_a_segment_is_read_from_json_with_whatever_a_later_release_adds() -> None:
+    value = {"container": "c", "name": "n", "etag": "e", "size": 9, "blocks": 1}
+    assert Segment.parse({**value, "colour": "blue"}) == Segment(**value)
+    for name in value:
+        with pytest.raises(KeyError):
+            Segment.parse({each: value[each] for each in value if each != name})
 
 
 def test_a_block_takes_its_bitmap_and_two_mib() -> None:
@@ -83,17 +105,17 @@ def test_any_changed_byte_is_noticed(at: int, change: int) -> None:
         Trailer.parse(bytes(packed))
 
 
-@pytest.mark.parametrize("length", [0, 1, 31, 32, 100, 143, 144, 145, 180, 251])
+@pytest.mark.parametrize("length", [0, 1, 31, 32, 100, 143, 144, 145, 180, 511])
 def test_a_cut_trailer_is_noticed(length: int) -> None:
     packed = _trailer().pack()
-    assert len(packed) == 252
+    assert len(packed) == 512
     with pytest.raises(exceptions.PointInvalid):
         Trailer.parse(packed[:length])
     if length:
         with pytest.raises(exceptions.PointInvalid):
-            Trailer.parse(packed[-min(length, 251):])
+            Trailer.parse(packed[-length:])
 
 
 def test_other_bytes_are_no_trailer() -> None:
-    with pytest.raises(exceptions.PointInvalid, match="no segment of format 0"):
+    with pytest.raises(exceptions.PointInvalid, match="no segment of format 1"):
         Trailer.parse(bytes(5000))

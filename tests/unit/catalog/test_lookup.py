@@ -18,14 +18,11 @@ import dataclasses
 import json
 
 from nova_swift_handler import exceptions
-from nova_swift_handler.catalog import publish
-from nova_swift_handler.catalog.point import Point
+from nova_swift_handler.catalog import lookup
 
-GOOD = Point(
-    container="c", image_id="good", kind="snapshot", volume_id="v", project_id="p",
-    image_created_at="2026-01-01T00:00:00Z", stored_at="Thu, 01 Jan 2026 00:00:00 GMT",
-    sequence=7, parent=None, virtual_size=512, vhd_size=4096, blocks=0, digest="d", origin={},
-    regions=[], segments=[], writer="w")
+from . import places
+
+GOOD = places.point(image_id="good")
 
 
 class Account:
@@ -48,5 +45,5 @@ class Account:
 
 
 def test_points_that_cannot_be_read_are_passed_over():
-    found = list(publish.points(Account(), "c"))
+    found = list(lookup.points(Account(), "c"))
     assert [dataclasses.asdict(point) for point in found] == [dataclasses.asdict(GOOD)]
