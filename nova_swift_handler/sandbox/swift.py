@@ -29,7 +29,7 @@ BACKENDS = ["account", "container", "object"]
 DEVICE = "d1"
 # Seconds between two looks for objects whose X-Delete-At has come, and between two rounds in which
 # accounts learn of their containers: without these the expirer's own containers stay unknown.
-EXPIRER_INTERVAL = 2
+EXPIRER_INTERVAL = 15
 UPDATER_INTERVAL = 5
 
 # The first is the default.  The second is there so that the option storage_policy can be tried.
