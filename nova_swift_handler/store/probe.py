@@ -57,8 +57,9 @@ def abilities(account: Account, container: str) -> Abilities:
     """Return what the cluster can do: what was found before, or by trying if nothing was.
 
     The answer is kept in *container*, the index's, with a fingerprint of the cluster's
-    ``/info``: one that was upgraded or set up differently is tried anew.  What may have been an
-    outage is not kept.
+    ``/info``: one that was upgraded or set up differently is tried anew, and so is one whose
+    account has a key for TempURLs now and had none then.  What may have been an outage is not
+    kept.
 
     :raises StoreError: the cluster could not be asked, or has no static large objects.
     """
@@ -67,14 +68,18 @@ def abilities(account: Account, container: str) -> Abilities:
         try:
             kept = account.get_json(container, KEPT)
             if (kept["format"], kept["info"]) == (_FORMAT, fingerprint):
-                return Abilities.parse(kept["abilities"])
+                before = Abilities.parse(kept["abilities"])
+                # The account may have got its key since.
+                if kept["key"] or not account.head_account().get(_KEY):
+                    return before
         except (exceptions.StoreCorrupt, KeyError, TypeError) as error:
             LOG.warning("Trying anew what the cluster can do: %s/%s is damaged: %s", container,
                         KEPT, error)
     found = probe(account, container)
     if found.certain:
         account.put_json(container, KEPT, {
-            "format": _FORMAT, "info": fingerprint, "abilities": found.as_json()})
+            "format": _FORMAT, "info": fingerprint,
+            "key": bool(account.head_account().get(_KEY)), "abilities": found.as_json()})
     return found
 
 

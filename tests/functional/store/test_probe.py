@@ -156,6 +156,14 @@ def test_an_account_without_a_key_is_told_what_to_do(account: Account, container
     assert any("swift-vhd setup" in line for line in found.found)
 
 
+def test_an_account_that_gets_a_key_is_probed_anew(account: Account, container: str) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(account, "head_account", dict)
+        assert not probe.abilities(account, container).tempurl
+        assert not probe.abilities(account, container).tempurl
+    assert probe.abilities(account, container).tempurl
+
+
 def test_a_cluster_that_does_not_speak_of_limits_is_given_the_lowest(
         proxied: Account, proxy: Proxy, container: str) -> None:
     proxy.refuse("^GET /info ", 403)
