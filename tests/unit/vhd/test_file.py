@@ -16,6 +16,8 @@ from __future__ import annotations
 
 import io
 import pathlib
+import struct
+import tracemalloc
 from typing import Any, Dict, List, Tuple
 
 import pytest
@@ -24,6 +26,7 @@ from hypothesis import strategies as st
 
 from nova_swift_handler import exceptions
 from nova_swift_handler.vhd.file import VhdFile
+from nova_swift_handler.vhd.reader import StreamReader
 
 from . import disks, independent
 from .conftest import QemuImg
@@ -168,6 +171,72 @@ def _fixed(size: int = 3 * 512) -> bytes:
 def _dynamic() -> bytes:
     block = Block(independent.full(4096), disks.noise(4096, 1))
     return independent.build(3 * 4096, {0: block, 2: block}, block_size=4096)
+
+
+def _backwards(block_sector: int = 1, header_at: int = 512 + 2 * 4608,
+               table_at: int = 1536 + 2 * 4608) -> bytes:
+    """Return a VHD with its two blocks in front of its header, and its BAT behind that."""
+    size = 3 * 4096
+    end = independent.footer(size, data_offset=header_at)
+    body = bytearray(512 + 2 * 4608 + 1024 + 512)
+    body[:512] = end
+    for place, number in ((512, 2), (512 + 4608, 0)):
+        body[place:place + 4608] = independent.full(4096) + disks.noise(4096, number)
+    body[header_at:header_at + 1024] = independent.header(3, 4096, table_at)
+    body[table_at:table_at + 12] = struct.pack(
+        ">3I", 10, independent.NOTHING, block_sector)
+    return bytes(body) + end
+
+
+def test_the_parts_of_a_file_may_lie_in_any_order(libvhdi: Any) -> None:
+    expected = disks.noise(4096, 0) + bytes(4096) + disks.noise(4096, 2)
+    assert VhdFile(io.BytesIO(_backwards())).read(0, 3 * 4096) == expected
+    theirs = libvhdi.file()
+    theirs.open_file_object(io.BytesIO(_backwards()))
+    assert theirs.read_buffer_at_offset(4096, 0) == expected[:4096]
+    assert theirs.read_buffer_at_offset(4096, 8192) == expected[8192:]
+    theirs.close()
+    with pytest.raises(exceptions.VhdError, match="inside what lies before it"):
+        StreamReader(io.BytesIO(_backwards()), len(_backwards()))
+
+
+@pytest.mark.parametrize(("vhd", "match"), [
+    (_backwards(block_sector=0), "its first footer|block 2 at byte 0"),
+    (_backwards(block_sector=11), "inside what lies before it"),
+    (_backwards(header_at=9216), "its header at byte 9216, inside what"),
+    (_backwards(table_at=9216), "its BAT at byte 9216, inside what"),
+    (_backwards(table_at=512), "block 2 at byte 512, inside|its BAT at byte 512, inside"),
+    (_backwards(block_sector=22), "beyond the file's end"),
+], ids=["block in footer", "block in block", "header in block", "BAT in block",
+        "BAT and block at one place", "block at end"])
+def test_a_file_whose_parts_overlap_is_refused(vhd: bytes, match: str) -> None:
+    with pytest.raises(exceptions.VhdError, match=match):
+        VhdFile(io.BytesIO(vhd))
+
+
+@pytest.mark.parametrize(("entries", "block_size"), [(2 ** 23, 4096), (2 ** 23, 2 ** 24)])
+def test_a_table_that_is_not_there_takes_no_memory(entries: int, block_size: int) -> None:
+    end = independent.footer(4096 * 512)
+    vhd = end + independent.header(entries, block_size) + bytes(5000) + end
+    tracemalloc.start()
+    try:
+        with pytest.raises(exceptions.VhdTruncated, match="inside its BAT"):
+            VhdFile(io.BytesIO(vhd))
+        _now, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 2 ** 20
+
+
+def test_a_file_cut_while_it_is_read_is_said_to_have_changed() -> None:
+    opened = io.BytesIO(_dynamic())
+    file = VhdFile(opened)
+    opened.truncate(len(_dynamic()) - 1000)
+    with pytest.raises(exceptions.VhdTruncated, match="changed while it was read"):
+        file.read(0, 3 * 4096)
+    opened.truncate(2000)
+    with pytest.raises(exceptions.VhdTruncated, match="inside block 0"):
+        file.read(0, 512)
 
 
 def test_a_fixed_disk_holds_everything() -> None:

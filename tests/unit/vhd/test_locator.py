@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import io
 import struct
-from typing import Dict, List, Tuple
+from typing import Dict, List, Optional, Tuple
 
 import pytest
 from hypothesis import given, settings
@@ -154,3 +154,22 @@ def test_a_locator_says_its_room_in_sectors() -> None:
     assert Locator(b"MacX", 2048, 30, 4096).pack() == _entry(b"MacX", 4, 30, 4096)
     assert locator.parse_entries(_entry(b"MacX", 4, 30, 4096)) == (
         Locator(b"MacX", 2048, 30, 4096),)
+
+
+@pytest.mark.parametrize(("pieces", "expected"), [
+    ([(90, 30)], "0123456789"),
+    ([(90, 14), (104, 1), (105, 50)], "0123456789"),
+    ([(90, 26)], None),
+    ([(101, 50)], None),
+    ([(90, 14), (105, 50)], None),
+    ([(0, 20), (110, 200)], None),
+    ([(101, 6), (107, 6), (113, 6), (119, 6), (125, 20)], None),
+], ids=["whole", "in pieces", "end not seen", "begin not seen", "hole", "neither",
+        "begin not seen, in pieces"])
+def test_a_path_is_collected_whole_or_not_at_all(pieces: List[Tuple[int, int]],
+                                                 expected: Optional[str]) -> None:
+    data = b"x" * 100 + b"file://0123456789".ljust(1000, b"y")
+    collector = locator.Collector([Locator(b"MacX", 512, 17, 100)])
+    for start, size in pieces:
+        collector.see(start, bytearray(data[start:start + size]))
+    assert collector.paths() == ({} if expected is None else {b"MacX": expected})
