@@ -19,11 +19,9 @@ from __future__ import annotations
 
 import pickle
 import sys
-import uuid
 
 from nova_swift_handler.catalog import lookup
-from nova_swift_handler.transfer import fetch
-from nova_swift_handler.vhd.layout import FULL_BITMAP, Layout
+from nova_swift_handler.transfer import restore
 
 
 def main() -> None:
@@ -32,14 +30,7 @@ def main() -> None:
     account = services.account()
     point = lookup.find(account, services.containers, image_id)
     assert point is not None
-    blocks, stored = lookup.blocks(account, point)
-    layout = Layout(point.virtual_size, blocks.order(), uuid.UUID(image_id).bytes)
-    with open(path, "wb") as file:
-        file.write(layout.head)
-        for block in fetch.fetch(account, blocks, stored, services.transfer.download_threads):
-            file.write(FULL_BITMAP)
-            file.write(block.data)
-        file.write(layout.footer)
+    restore.to_file(account, point, path, threads=services.transfer.download_threads, force=True)
 
 
 if __name__ == "__main__":

@@ -110,13 +110,27 @@ class BlockMap:
         return (block for block, segment in enumerate(self._segment) if segment != _NOWHERE)
 
     def digest(self, virtual_size: int) -> str:
-        """Return the disk's digest in hexadecimal.
-
-        It is the SHA-256 of the virtual size (u64) and, for each block that is not zero and
-        ascending, its number (u32) and SHA-256; so two disks have the same digest just if they
-        have the same bytes, and it can be had without reading any.
-        """
-        total = hashlib.sha256(struct.pack(">Q", virtual_size))
+        """Return the disk's digest, see :class:`DiskDigest`."""
+        total = DiskDigest(virtual_size)
         for place in self.places():
-            total.update(struct.pack(">I", place.block) + place.digest)
+            total.add(place.block, place.digest)
         return total.hexdigest()
+
+
+class DiskDigest:
+    """A disk's digest, which two disks have in common just if they have the same bytes.
+
+    It is the SHA-256 of the virtual size (u64) and, for each block that is not zero and
+    ascending, its number (u32) and SHA-256; so it can be had without reading any.
+    """
+
+    def __init__(self, virtual_size: int) -> None:
+        self._total = hashlib.sha256(struct.pack(">Q", virtual_size))
+
+    def add(self, block: int, digest: bytes) -> None:
+        """Add a block that is not zero, the SHA-256 of its 2 MiB being *digest*."""
+        self._total.update(struct.pack(">I", block) + digest)
+
+    def hexdigest(self) -> str:
+        """Return the digest of what was added, in hexadecimal."""
+        return self._total.hexdigest()

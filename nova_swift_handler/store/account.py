@@ -296,16 +296,18 @@ class Account:
     def read_into(self, container: str, name: str, offset: int, target: memoryview) -> None:
         """Fill *target* with an object's bytes from *offset* on.
 
-        A GET that is cut ends like a complete one, so the bytes are counted.
+        A GET that is cut ends like a complete one, so the bytes are counted; what came of it is
+        kept, and the rest asked for.
         """
         what = _what("GET", container, name)
         size = len(target)
+        done = 0
 
         def fetch(**auth: Any) -> None:
+            nonlocal done
             _headers, body = swift.get_object(
                 container=container, name=name, resp_chunk_size=_PIECE,
-                headers={"Range": "bytes=%d-%d" % (offset, offset + size - 1)}, **auth)
-            done = 0
+                headers={"Range": "bytes=%d-%d" % (offset + done, offset + size - 1)}, **auth)
             with contextlib.closing(body):
                 for piece in body:
                     if done + len(piece) > size:
@@ -318,7 +320,8 @@ class Account:
                 raise exceptions.StoreUnreachable(
                     "%s was cut: %d of %d bytes from %d came" % (what, done, size, offset))
 
-        self._conn.repeat(what, fetch)
+        if size:
+            self._conn.repeat(what, fetch)
 
     def open(self, container: str, name: str) -> ObjectStream:
         """Return a stream of an object of any size; the caller closes it."""

@@ -23,10 +23,10 @@ from nova_swift_handler.catalog import lookup
 from nova_swift_handler.catalog.point import Point
 from nova_swift_handler.glance.image import Image
 from nova_swift_handler.store.account import Account
-from nova_swift_handler.transfer import fetch, foreign
+from nova_swift_handler.transfer import foreign
+from nova_swift_handler.transfer.content import Content
 from nova_swift_handler.transfer.jobs import BootJob
 from nova_swift_handler.transfer.report import Report, Watched
-from nova_swift_handler.vhd.layout import FULL_BITMAP, Layout
 from nova_swift_handler.xapi import disk as disks
 from nova_swift_handler.xapi import marked
 from nova_swift_handler.xapi.import_ import import_disk
@@ -139,17 +139,6 @@ class Target:
 
 def restore(account: Account, point: Point, target: Target, threads: int) -> None:
     """Make *target* of a point of ours."""
-    blocks, stored = lookup.blocks(account, point)
+    content = Content(account, point, threads, target.stopped)
     target.create(point.virtual_size)
-    layout = Layout(point.virtual_size, blocks.order(), bytes(16))
-
-    def chunks() -> Iterator[Any]:
-        yield layout.head
-        with contextlib.closing(fetch.fetch(account, blocks, stored, threads,
-                                            target.stopped)) as fetched:
-            for block in fetched:
-                yield FULL_BITMAP
-                yield block.data
-        yield layout.footer
-
-    target.apply(layout.length, chunks())
+    target.apply(content.layout.length, content.vhd())

@@ -1,0 +1,125 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""A point becomes a file: a VHD, or a raw disk with holes where it is zero."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+from typing import Callable, Iterator, Union
+
+from nova_swift_handler import exceptions
+from nova_swift_handler.catalog.point import Point
+from nova_swift_handler.store.account import Account
+from nova_swift_handler.transfer.content import Content
+from nova_swift_handler.vhd import constants
+
+VHD, RAW = "vhd", "raw"
+FORMATS = (VHD, RAW)
+
+
+def to_file(account: Account, point: Point, path: str, fmt: str = VHD, *, threads: int = 4,
+            force: bool = False,
+            progress: Callable[[int, int], None] = lambda done, total: None) -> int:
+    """Write the disk of *point* into the file *path*; return its size in bytes.
+
+    The file is there when all of it is proven and on the disk, and not before: until then it has
+    a name of its own in the same directory.  It is the writing user's alone to read.
+
+    :param fmt: ``VHD``, a dynamic one whose unique id is the image's; or ``RAW``.
+    :param threads: ranges read from Swift at a time, while what came is written.
+    :param force: replace a file that is there.
+    :param progress: called with the bytes written and those there are to write, holes left out.
+    :raises NameRefused: there is a file, or what is there is none.
+    :raises TransferFailed: the file cannot be written.
+    :raises StoreError: Swift did not deliver; StoreCorrupt, PointInvalid if it delivered damage.
+    """
+    _check_free(path, force)
+    content = Content(account, point, threads)
+    size = content.layout.length if fmt == VHD else point.virtual_size
+    needed = content.layout.length if fmt == VHD else content.layout.count * constants.BLOCK_SIZE
+    with _staged(path, force) as descriptor:
+        room = shutil.disk_usage(os.path.dirname(path) or ".").free
+        if needed > room:
+            raise exceptions.TransferFailed(
+                "%s cannot be written: it takes %d bytes, and there are %d free; make room, or "
+                "name a file elsewhere" % (path, needed, room))
+        written = _write_vhd(descriptor, content) if fmt == VHD else _write_raw(
+            descriptor, content, size)
+        done = 0
+        for count in written:
+            done += count
+            progress(done, needed)
+        os.fsync(descriptor)
+    return size
+
+
+def _write_vhd(descriptor: int, content: Content) -> Iterator[int]:
+    position = 0
+    with contextlib.closing(content.vhd()) as pieces:
+        for piece in pieces:
+            _write(descriptor, piece, position)
+            position += len(piece)
+            yield len(piece)
+
+
+def _write_raw(descriptor: int, content: Content, size: int) -> Iterator[int]:
+    os.ftruncate(descriptor, size)
+    with contextlib.closing(content.blocks()) as blocks:
+        for block in blocks:
+            start = block.number * constants.BLOCK_SIZE
+            # A disk may end within its last block.
+            _write(descriptor, block.data[:size - start], start)
+            yield len(block.data)
+
+
+def _write(descriptor: int, data: Union[bytes, memoryview], position: int) -> None:
+    with memoryview(data) as view:
+        done = 0
+        while done < len(view):
+            done += os.pwrite(descriptor, view[done:], position + done)
+
+
+def _check_free(path: str, force: bool) -> None:
+    if not os.path.lexists(path):
+        return
+    if not os.path.isfile(path):
+        raise exceptions.NameRefused("%s cannot be written: it is there, and no file; name a "
+                                     "file" % path)
+    if not force:
+        raise exceptions.NameRefused("%s cannot be written: it is there; name another file, or "
+                                     "say --force to replace it" % path)
+
+
+@contextlib.contextmanager
+def _staged(path: str, force: bool) -> Iterator[int]:
+    """Give the descriptor of a new file; *path* is its name if all goes well, else it is gone."""
+    directory, name = os.path.split(path)
+    try:
+        descriptor, staged = tempfile.mkstemp(".part", ".%s." % name[:100], directory or ".")
+        try:
+            try:
+                yield descriptor
+            finally:
+                os.close(descriptor)
+            _check_free(path, force)
+            os.replace(staged, path)
+        except BaseException:
+            os.unlink(staged)
+            raise
+    except OSError as error:
+        raise exceptions.TransferFailed(
+            "%s cannot be written: %s; nothing of it is left"
+            % (path, error.strerror or error)) from error
