@@ -53,7 +53,7 @@ def present(account: Account, container: str, name: str, expected: Stored) -> bo
         headers = account.headers(container, name)
         if lifetime.DELETE_AT in headers:
             lifetime.pardon(account, container, name)
-            headers = account.headers(container, name)
+            headers = account.headers(container, name)  # it may have come too late
     except exceptions.ObjectMissing:
         return False
     found = Stored(headers["etag"].strip('"'), int(headers["content-length"]))

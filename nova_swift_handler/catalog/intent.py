@@ -39,24 +39,25 @@ HEARTBEAT = 300.0
 LIFETIME = 6 * 3600
 """Seconds after the last heartbeat for which an upload must still be reckoned with."""
 
-UPLOAD = "upload"
+UPLOAD, DELETE = "upload", "delete"
 
 
 class Intent:
-    """The announcement of an upload, there while the context is.
+    """The announcement of an upload, or of what else writes views, there while the context is.
 
-    :param container: where the upload goes.
+    :param container: where it writes.
     :param inherits: segments of *other* containers that its point may name.
-    :raises StoreError: it cannot be announced, so the upload must not begin.
+    :param kind: ``UPLOAD`` or ``DELETE``, for people: a sweep holds off for each.
+    :raises StoreError: it cannot be announced, so it must not begin.
     """
 
     def __init__(self, account: Account, container: str, upload_id: str, image_id: str,
-                 inherits: Iterable[Segment] = ()) -> None:
+                 inherits: Iterable[Segment] = (), kind: str = UPLOAD) -> None:
         self._account = account
         self._container = container
         self._name = names.intent(upload_id)
         self._value: Dict[str, Any] = {
-            "format": 1, "kind": UPLOAD, "image_id": image_id,
+            "format": 1, "kind": kind, "image_id": image_id,
             "inherits": sorted({(segment.container, segment.name) for segment in inherits
                                 if segment.container != container})}
         self._ended = threading.Event()

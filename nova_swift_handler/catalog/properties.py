@@ -14,6 +14,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from typing import Dict, Iterator, Mapping
 
@@ -85,6 +86,15 @@ def exists(account: Account, container: str, name: str) -> bool:
     except exceptions.ObjectMissing:
         return False
     return True
+
+
+def remove(account: Account, container: str, image_id: str) -> None:
+    """Remove the properties of what is image *image_id*, whatever it is called."""
+    for row in list(account.listing(container, delimiter="/")):
+        if row.get("name", "").endswith(_SUFFIX):
+            with contextlib.suppress(exceptions.ObjectMissing):
+                if parse(account.get(container, row["name"])).get("id") == image_id:
+                    account.delete(container, row["name"])
 
 
 def each(account: Account, container: str) -> Iterator[Dict[str, str]]:

@@ -42,14 +42,16 @@ def to(account: Account, views: Views, child: Point, parent: Optional[Point]) ->
                    [names.DELTA_VIEW])
 
 
-def to_older(account: Account, views: Views, child: Point) -> Optional[Point]:
+def to_older(account: Account, views: Views, child: Point,
+             without: Optional[str] = None) -> Optional[Point]:
     """Let *child*'s ``delta.vhd`` refer to the newest older point of its volume.
 
+    :param without: image id of a point that is not to be taken.
     :returns: that point; None if there is none and the view is a whole disk now.
     """
     older = [point for point in lookup.points(account, child.container)
              if point.sequence < child.sequence and point.volume_id == child.volume_id
-             and point.virtual_size == child.virtual_size]
+             and point.virtual_size == child.virtual_size and point.image_id != without]
     parent = max(older, key=lambda point: (point.sequence, point.image_id), default=None)
     to(account, views, child, parent)
     return parent

@@ -96,6 +96,21 @@ class Account:
             "looking up container %s" % container,
             lambda **auth: swift.head_container(container=container, **auth))
 
+    def containers(self, prefix: str) -> Iterator[str]:
+        """Yield the names of the account's containers that begin with *prefix*.
+
+        One that was just made may be missing: the account hears of it late.
+        """
+        marker = ""
+        while True:
+            _headers, rows = self._conn.repeat(
+                "listing the account's containers",
+                functools.partial(swift.get_account, prefix=prefix, marker=marker))
+            if not rows:
+                return
+            yield from (row["name"] for row in rows)
+            marker = rows[-1]["name"]
+
     def head_account(self) -> Dict[str, str]:
         """Return the account's headers, names in lower case."""
         return self._conn.repeat("looking up the account", swift.head_account)

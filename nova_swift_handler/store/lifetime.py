@@ -22,22 +22,29 @@ DELETE_AT = "x-delete-at"
 _META = "x-object-meta-"
 
 
-def condemn(account: Account, container: str, name: str, at: int) -> None:
+def condemn(account: Account, container: str, name: str, at: int) -> bool:
     """Let Swift delete an object at the time *at*, seconds since 1970 by the cluster's clock.
 
+    :returns: whether it is condemned anew: one that has a date of expiry keeps it.
     :raises ObjectMissing: it is gone.
     """
-    kept = _metadata(account.headers(container, name, follow=False))
-    account.post(container, name, {**kept, "X-Delete-At": str(at)})
+    headers = account.headers(container, name, follow=False)
+    if DELETE_AT in headers:
+        return False
+    account.post(container, name, {**_metadata(headers), "X-Delete-At": str(at)})
+    return True
 
 
-def pardon(account: Account, container: str, name: str) -> None:
-    """Take an object's date of expiry away.
+def pardon(account: Account, container: str, name: str) -> bool:
+    """Take an object's date of expiry away; tell whether it had one.
 
     :raises ObjectMissing: it is gone.
     """
-    kept = _metadata(account.headers(container, name, follow=False))
-    account.post(container, name, {**kept, "X-Remove-Delete-At": "true"})
+    headers = account.headers(container, name, follow=False)
+    if DELETE_AT not in headers:
+        return False
+    account.post(container, name, {**_metadata(headers), "X-Remove-Delete-At": "true"})
+    return True
 
 
 def _metadata(headers: Mapping[str, str]) -> Dict[str, str]:

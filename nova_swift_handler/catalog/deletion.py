@@ -1,0 +1,163 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Delete points, any of them and in any order.
+
+To delete a point is to merge its delta into its children: each ``delta.vhd`` that refers to it is
+stitched anew of the blocks that differ from an older point.  That moves manifests and no data.
+Points of other containers that share segments with it need nothing: they name the segments
+themselves, and what still is named stays.  Segments and regions are the sweep's to take.
+
+Every step may be repeated, so a deletion that was killed is finished by doing it again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import uuid
+from typing import Iterator, List, NamedTuple, Optional
+
+from nova_swift_handler import exceptions
+from nova_swift_handler.catalog import lookup, names, offered, properties, relink, views
+from nova_swift_handler.catalog.intent import DELETE, Intent
+from nova_swift_handler.catalog.point import TEMPLATE, Point
+from nova_swift_handler.catalog.views import Views
+from nova_swift_handler.store.abilities import Abilities
+from nova_swift_handler.store.account import Account
+
+LOG = logging.getLogger(__name__)
+
+
+class Deleted(NamedTuple):
+    """What became of a point.
+
+    :ivar relinked: image ids of the points whose ``delta.vhd`` refers to another one now.
+    :ivar removed: how many objects below the point were removed.
+    """
+
+    relinked: List[str]
+    removed: int
+
+
+def delete(account: Account, containers: names.Containers, abilities: Abilities,
+           point: Point) -> Deleted:
+    """Delete *point*; it may be gone already, in part or in whole.
+
+    What made it visible goes first, then ``point.json``, and at that moment the point is gone.
+    Its children are looked for before, so that their chain is whole at any moment, and after:
+    an upload that was compared with it may have been completed in between.
+
+    :raises PointInvalid: a child cannot be read, so it cannot be relinked; nothing is deleted.
+    :raises StoreError: Swift failed; delete it again.
+    """
+    container = point.container
+    with Intent(account, container, str(uuid.uuid4()), point.image_id, kind=DELETE):
+        relinked = _relink_children(account, abilities, point)
+        _hide(account, containers, point.image_id)
+        if point.kind == TEMPLATE:
+            properties.remove(account, container, point.image_id)
+        account.delete(container, names.of_point(point.image_id, names.POINT))
+        account.delete(container, names.closing(point.upload_id))
+        removed = _remove_below(account, container, point.image_id)
+        relinked += _relink_children(account, abilities, point)
+    return Deleted(relinked, removed)
+
+
+def delete_iso(account: Account, containers: names.Containers, image_id: str) -> Deleted:
+    """Delete an ISO; it may be gone already, in part or in whole.
+
+    :raises StoreError: Swift failed; delete it again.
+    """
+    container = containers.isos
+    with Intent(account, container, str(uuid.uuid4()), image_id, kind=DELETE):
+        _hide(account, containers, image_id)
+        properties.remove(account, container, image_id)
+        account.delete(container, names.of_point(image_id, names.ISO_VIEW))
+        return Deleted([], _remove_below(account, container, image_id))
+
+
+def relink_broken(account: Account, abilities: Abilities, container: str,
+                  dry_run: bool = False) -> List[str]:
+    """Mend the points of *container* whose ``delta.vhd`` is gone or refers to a missing point.
+
+    A deletion that was killed at its end, and never repeated, may leave such.
+
+    :returns: the image ids of these points.
+    :raises PointInvalid, StoreError: one cannot be mended.
+    """
+    broken = [point for point in lookup.points(account, container) if _is_broken(account, point)]
+    if broken and not dry_run:
+        with Intent(account, container, str(uuid.uuid4()), broken[0].image_id, kind=DELETE):
+            for point in broken:
+                _relink(account, abilities, point, without=None)
+    return [point.image_id for point in broken]
+
+
+def _hide(account: Account, containers: names.Containers, image_id: str) -> None:
+    offered.remove(account, containers, image_id)
+    account.delete(containers.index, image_id)
+
+
+def _remove_below(account: Account, container: str, image_id: str) -> int:
+    below = list(account.listing(container, names.of_point(image_id, "")))
+    for row in below:
+        account.delete(container, row["name"])
+    return len(below)
+
+
+def _relink_children(account: Account, abilities: Abilities, point: Point) -> List[str]:
+    children = list(_children(account, point))
+    for child in children:
+        _relink(account, abilities, child, without=point.image_id)
+    return [child.image_id for child in children]
+
+
+def _relink(account: Account, abilities: Abilities, child: Point,
+            without: Optional[str]) -> None:
+    writer = Views(account, child.container, abilities)
+    try:
+        parent = relink.to_older(account, writer, child, without)
+        # Whoever deletes that one after this finds the child; who did before did not.
+        while parent is not None and not lookup.complete(account, parent):
+            parent = relink.to_older(account, writer, child, without)
+    except (exceptions.ObjectMissing, exceptions.PointInvalid) as error:
+        LOG.warning("What point %s differs in from an older one cannot be read, so its %s becomes "
+                    "a whole disk: %s", child.path, names.DELTA_VIEW, error)
+        relink.to(account, writer, child, None)
+
+
+def _children(account: Account, point: Point) -> Iterator[Point]:
+    """Yield the complete points whose ``delta.vhd`` refers to *point*."""
+    for row in account.listing(point.container, names.POINTS):
+        image_id, _, part = row["name"][len(names.POINTS):].partition("/")
+        if part != names.POINT or image_id == point.image_id:
+            continue
+        with contextlib.suppress(exceptions.ObjectMissing):
+            if views.parent_of(account, point.container, image_id) == point.image_id:
+                yield Point.parse(account.get_json(point.container, row["name"]))
+
+
+def _is_broken(account: Account, point: Point) -> bool:
+    try:
+        parent = views.parent_of(account, point.container, point.image_id)
+    except exceptions.ObjectMissing:
+        return lookup.complete(account, point)
+    return parent is not None and not _is_complete(account, point.container, parent)
+
+
+def _is_complete(account: Account, container: str, image_id: str) -> bool:
+    try:
+        account.head(container, names.of_point(image_id, names.POINT))
+    except exceptions.ObjectMissing:
+        return False
+    return True
