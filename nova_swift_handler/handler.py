@@ -163,12 +163,13 @@ def _image_properties(instance: Any) -> Dict[str, str]:
 
 
 def _clean_up(job: jobs.SnapshotJob) -> None:
-    """Remove what a transfer process that died may have made visible."""
+    """Remove what a transfer process that died may have made visible, the image included."""
     try:
-        process.run(jobs.CleanUpJob(job.services, job.image_id, job.volume_id, job.vdi_uuid))
+        process.run(jobs.CleanUpJob(job.services, job.user, job.image_id, job.volume_id,
+                                    job.vdi_uuid))
     except exceptions.SwiftVhdError as error:
-        LOG.error("What a killed transfer left of image %s in Swift could not be removed: %s",
-                  job.image_id, error)
+        LOG.error("What a killed transfer left of image %s was not removed: %s", job.image_id,
+                  error)
 
 
 def _destroy(job: jobs.BootJob, vdi_uuids: List[str]) -> None:

@@ -27,7 +27,16 @@ from concurrent import futures
 from typing import Any, Dict, List, Optional, Tuple
 
 from nova_swift_handler import exceptions
-from nova_swift_handler.catalog import changes, closing, inheritance, intent, lookup, names, relink
+from nova_swift_handler.catalog import (
+    changes,
+    closing,
+    inheritance,
+    intent,
+    lookup,
+    names,
+    offer,
+    relink,
+)
 from nova_swift_handler.catalog import region as regions
 from nova_swift_handler.catalog.blockmap import BlockMap
 from nova_swift_handler.catalog.lineage import Heritage
@@ -96,6 +105,7 @@ class Publisher:
         self._abilities = abilities
         self._views = Views(account, container, abilities, self._note_own)
         self._written: List[Tuple[str, str]] = []
+        self._offered: Optional[str] = None  # image whose bytes Glance may read in place
 
     def publish(self, subject: Subject, disk: Disk, heritage: Heritage,
                 for_glance: bool) -> Point:
@@ -142,19 +152,20 @@ class Publisher:
             "view": view})
 
     def offer(self, image_id: str, view: str, size: int, content_type: str) -> None:
-        """Write the object through which Glance reads a stored *view* of *size* bytes.
-
-        Glance's object has one entry, the view's name: such an object is always removed when
-        Glance deletes the image, and never anything beneath it, Glance's user having no rights
-        there.  It names no etag, so the view may be stitched anew.
-        """
-        entry = Entry(path="/%s/%s" % (self._container, view), size=size)
-        self.note(self._containers.images, image_id)
-        self._account.put_manifest(self._containers.images, image_id, [entry], content_type)
+        """Write the object through which Glance reads a stored *view* of *size* bytes."""
+        self._offered = image_id
+        offer.make(self._account, self._containers, image_id, self._container, view, size,
+                   content_type)
 
     def withdraw(self) -> None:
         """Remove what was written for the point, newest first; what cannot be removed is logged.
         """
+        if self._offered is not None:
+            try:
+                offer.withdraw(self._account, self._containers, self._offered, self._container)
+            except exceptions.StoreError as error:
+                LOG.warning("After a failed upload %s/%s may be left over: %s",
+                            self._containers.images, self._offered, error)
         written, self._written = self._written, []
         removal.remove(self._account, reversed(written))
 

@@ -15,37 +15,79 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from typing import Any, Dict
 
+from keystoneauth1 import session as ks_session
+
 from nova_swift_handler import exceptions
-from nova_swift_handler.catalog import names
+from nova_swift_handler.catalog import intent, names, offer
 from nova_swift_handler.transfer.jobs import CleanUpJob, DestroyJob
 from nova_swift_handler.transfer.report import Report
 from nova_swift_handler.xapi import disk as disks
 from nova_swift_handler.xapi import errors, marked
 from nova_swift_handler.xapi.session import Session
 
+LOG = logging.getLogger(__name__)
+
 
 def run(job: CleanUpJob, report: Report) -> Dict[str, Any]:
-    """Do *job*: first what makes the point visible goes, then the rest.
+    """Do *job*; return how many objects of the point were still there.
 
     Segments stay: nothing names them, and they may serve the volume's next snapshot.
+
+    :raises OutcomeUnknown: Glance does not delete the image, so the point was kept.
     """
-    account = job.services.account()
+    try:
+        return {"removed": _remove_point(job)}
+    finally:
+        _forget_export(job)
+
+
+def _remove_point(job: CleanUpJob) -> int:
+    """Remove first what makes the point visible, then the rest, then the upload's announcement."""
+    ours = job.services.credentials.session()
+    _delete_image(job, ours)
+    account = job.services.account(ours)
     containers = job.services.containers
-    account.delete(containers.images, job.image_id)
-    account.delete(containers.index, job.image_id)
     container = containers.volume(job.volume_id)
+    offer.withdraw(account, containers, job.image_id, container)
+    account.delete(containers.index, job.image_id)
     account.delete(container, names.of_point(job.image_id, names.POINT))
     removed = 0
     with contextlib.suppress(exceptions.ObjectMissing):  # killed before it made the container
         for row in list(account.listing(container, names.of_point(job.image_id, ""))):
             account.delete(container, row["name"])
             removed += 1
-    if job.vdi_uuid is not None and job.services.xapi is not None:
+        for upload in intent.under_way(account, container):
+            if upload["image_id"] == job.image_id:
+                account.delete(container, upload["name"])
+    return removed
+
+
+def _forget_export(job: CleanUpJob) -> None:
+    if job.vdi_uuid is None or job.services.xapi is None:
+        return
+    try:
         with Session(job.services.xapi) as session:
             _forget_tasks(session, "exporting VDI %s" % job.vdi_uuid)
-    return {"removed": removed}
+    except exceptions.XapiError as error:
+        LOG.warning("The XAPI task for exporting VDI %s is left behind: %s", job.vdi_uuid, error)
+
+
+def _delete_image(job: CleanUpJob, ours: ks_session.Session) -> None:
+    """See to it that Glance has no active image of the bytes that are to go, nor will have.
+
+    It may have been told of their location or sent a part of them in the very moment in which
+    the process died.  A location that reaches Glance after the image was deleted, or that is being
+    worked on then, finds no image any more.
+    """
+    try:
+        job.services.images(job.user, ours).delete(job.image_id)
+    except exceptions.GlanceError as error:
+        raise exceptions.OutcomeUnknown(
+            "image %s may be active, or become so, and could not be deleted (%s), so its disk is "
+            "kept in Swift. Delete the image." % (job.image_id, error)) from error
 
 
 def destroy(job: DestroyJob, report: Report) -> Dict[str, Any]:

@@ -109,12 +109,14 @@ class BootJob:
 
 @dataclasses.dataclass(frozen=True)
 class CleanUpJob:
-    """Remove what a killed transfer process may have left of an image's point.
+    """Remove what a killed transfer process may have left of an image's point, and the image.
 
+    :ivar user: who asked for the snapshot; None is the service account.
     :ivar vdi_uuid: what it was exporting.
     """
 
     services: Services
+    user: Optional[UserToken]
     image_id: str
     volume_id: str
     vdi_uuid: Optional[str] = None

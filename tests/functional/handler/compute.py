@@ -46,8 +46,8 @@ def call(request: Dict[str, Any]) -> Any:
     user = context.RequestContext(
         user_id=request["user_id"], project_id=request["project_id"],
         auth_token=request["token"])
-    instance = {"uuid": request["instance"], "name": "instance-1", "os_type": None,
-                "auto_disk_config": False, "system_metadata": {}}
+    instance = {"uuid": request["instance"], "name": "instance-1", "image_ref": "",
+                "os_type": None, "auto_disk_config": False, "system_metadata": {}}
     handler = SwiftVhdHandler()
     if "vdi" in request:
         return handler.upload_image(user, session, instance, request["image"], [request["vdi"]])

@@ -25,10 +25,12 @@ from typing import Any, Dict, Iterator, List, Optional
 
 import pytest
 
+from nova_swift_handler.transfer import process
 from tests.functional.handler import compute
 from tests.functional.handler.bench import MIB, Bench, Host, Listing, eventually
 from tests.functional.handler.wire import Wire
 from tests.functional.simulator.process import PASSWORD, environment
+from tests.unit.transfer import images
 
 WRITTEN = [[0, 40 * MIB]]
 
@@ -52,6 +54,7 @@ upload_threads = 2
 download_threads = 1
 staging_dir = {state}
 endpoint_override = {swift}
+glance_registration = {registration}
 """
 
 
@@ -64,11 +67,12 @@ class Compute:
         self._process: Optional[subprocess.Popen[bytes]] = None
         self._log = directory / "compute.log"
 
-    def start(self, host: Host, glance: Wire, swift: Wire, **request: str) -> None:
+    def start(self, host: Host, glance: Wire, swift: Wire, xapi: str = "",
+              registration: str = "auto", **request: str) -> None:
         config = self._directory / "nova.conf"
         config.write_text(_CONFIG.format(
-            state=self._directory, xapi=host.settings.url, password=PASSWORD, glance=glance.url,
-            swift=swift.url))
+            state=self._directory, xapi=xapi or host.settings.url, password=PASSWORD,
+            glance=glance.url, swift=swift.url, registration=registration))
         user = self._bench.token()
         request.update(token=user.token, user_id=user.user_id, project_id=user.project_id,
                        instance=str(uuid.uuid4()))
@@ -80,6 +84,10 @@ class Compute:
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps(request).encode("utf-8"))
         self._process.stdin.close()
+
+    def staged(self) -> List[Path]:
+        """Return the directories in which a transfer stages, or has staged, a chain."""
+        return list(self._directory.glob("swift_vhd-*"))
 
     def transfers(self) -> List[int]:
         """Return the pids of its transfer processes."""
@@ -108,9 +116,12 @@ class Compute:
         with self._process.stdout as output:
             said = output.read()
         self._process.wait(60)
-        log = self._log.read_text()
+        log = self.log()
         self._bench.check_text(log)
         return dict(json.loads(said)) if said else {"log": log}
+
+    def log(self) -> str:
+        return self._log.read_text()
 
     def end(self) -> None:
         if self._process is not None and self._process.poll() is None:
@@ -158,13 +169,18 @@ def test_the_handler_itself_stores_and_boots(bench: Bench, host: Host, nova: Com
     assert host.record(booted)["other_config"]["nova_disk_type"] == "root"
 
 
+def gone(bench: Bench, image_id: str) -> bool:
+    """Whether Glance knows the image no more."""
+    return bool(bench.glance("GET", "/v2/images/" + image_id, "admin",
+                             raise_exc=False).status_code == 404)
+
+
 @pytest.mark.parametrize("when", ["in the middle of the upload", "before registration"])
 def test_the_transfer_process_is_killed_in_a_snapshot(
         bench: Bench, host: Host, nova: Compute, glance: Wire, swift: Wire, when: str) -> None:
     snapshot, image_id = host.snapshot(host.disk(written=WRITTEN)), bench.queued()
     if when == "before registration":
-        # Its last request to Swift.  One later, and Glance may have made the image active before
-        # it is taken back; Nova deletes the image then, which is not what is looked at here.
+        # Its last request to Swift.
         swift.when(b"-images/%s" % image_id.encode("ascii"), nova.kill_transfer)
     else:
         swift.when(b"/000003 HTTP", nova.kill_transfer)
@@ -173,7 +189,58 @@ def test_the_transfer_process_is_killed_in_a_snapshot(
         answer = nova.answer()
         assert answer["error"] == "CouldNotUploadImage"
         assert image_id in answer["message"] and "exit status -9" in answer["message"]
-    assert bench.image(image_id)["status"] == "queued"
+    assert gone(bench, image_id)
+
+
+_REGISTRATIONS = {
+    "it has just told Glance of the location": ("location", b"POST /v2/images/%s/locations"),
+    "it waits for Glance to use the location": ("location", b"GET /v2/images/%s HTTP"),
+    "it uploads the image": ("upload", b"PUT /v2/images/%s/file"),
+}
+
+
+@pytest.mark.parametrize("when", list(_REGISTRATIONS))
+def test_the_transfer_process_is_killed_in_a_registration(
+        bench: Bench, host: Host, nova: Compute, glance: Wire, swift: Wire, when: str) -> None:
+    """Glance gets all it was sent and may be at work on it; the image goes before its bytes do."""
+    snapshot, image_id = host.snapshot(host.disk(written=WRITTEN)), bench.queued()
+    registration, text = _REGISTRATIONS[when]
+    there: List[bool] = []
+
+    def kill() -> None:
+        swift.when(b"DELETE /", lambda: there.append(not gone(bench, image_id)))
+        nova.kill_transfer()
+
+    begun = b"POST /v2/images/%s/locations" if registration == "location" else text
+    request = text % image_id.encode("ascii")
+    if text == begun:
+        glance.when(request, kill)
+    else:
+        glance.when(begun % image_id.encode("ascii"), lambda: glance.when(request, kill))
+    with bench.nothing_left(host, swift=named, apart_from=SESSIONS):
+        nova.start(host, glance, swift, registration=registration, image=image_id, vdi=snapshot)
+        answer = nova.answer()
+        assert answer["error"] == "CouldNotUploadImage"
+        assert "exit status -9" in answer["message"]
+    assert there == [False]
+    assert gone(bench, image_id)
+
+
+def test_the_transfer_process_is_killed_and_glance_keeps_the_image(
+        bench: Bench, host: Host, nova: Compute, glance: Wire, swift: Wire) -> None:
+    """An image that cannot be deleted keeps its bytes, and somebody is told."""
+    vdi = host.disk(written=WRITTEN)
+    snapshot, image_id = host.snapshot(vdi), bench.queued(protected=True)
+    glance.when(b"POST /v2/images/%s/locations" % image_id.encode("ascii"), nova.kill_transfer)
+    nova.start(host, glance, swift, registration="location", image=image_id, vdi=snapshot)
+    assert nova.answer()["error"] == "CouldNotUploadImage"
+    assert "its disk is kept in Swift. Delete the image." in nova.log()
+    eventually(lambda: bench.image(image_id)["status"] == "active")
+    booted = process.run(bench.boot_job(host, image_id))["vdi_uuid"]
+    assert host.control.guest_sha256(booted) == host.control.guest_sha256(vdi)
+    bench.glance("PATCH", "/v2/images/" + image_id, headers={
+        "Content-Type": "application/openstack-images-v2.1-json-patch"},
+        data=json.dumps([{"op": "replace", "path": "/protected", "value": False}]))
 
 
 def test_the_transfer_process_is_killed_in_a_boot(
@@ -187,6 +254,39 @@ def test_the_transfer_process_is_killed_in_a_boot(
         answer = nova.answer()
         assert answer["error"] == "CouldNotFetchImage"
         assert image_id in answer["message"] and "exit status -9" in answer["message"]
+
+
+@pytest.mark.parametrize("seconds", [0.0, 2.0])
+def test_the_transfer_process_is_killed_before_it_knows_its_vdi(
+        bench: Bench, host: Host, nova: Compute, glance: Wire, swift: Wire,
+        seconds: float) -> None:
+    """The host goes on and makes the VDI, at once or later."""
+    image_id = bench.store(host, host.disk(written=WRITTEN))
+    with Wire(host.settings.url) as xapi, bench.nothing_left(host, apart_from=SESSIONS):
+        host.control.set_fault("vdi_create_slow", seconds=seconds)
+        host.control.calls(clear=True)
+        xapi.when(b">VDI.create<", nova.kill_transfer)
+        nova.start(host, glance, swift, xapi.url, image=image_id)
+        answer = nova.answer()
+        assert answer["error"] == "CouldNotFetchImage"
+        assert "exit status -9" in answer["message"]
+        calls = host.control.calls()
+        assert calls.count("VDI.create") == calls.count("VDI.destroy") == 1
+
+
+def test_the_transfer_process_is_killed_while_it_stages_a_chain(
+        bench: Bench, host: Host, nova: Compute, glance: Wire, swift: Wire) -> None:
+    chain = images.chain(2, block_size=2 * MIB, blocks=6)
+    image_id = bench.uploaded(images.numbered(chain.vhds))
+    glance.stall_answers(5 * MIB)
+    with bench.nothing_left(host, apart_from=SESSIONS):
+        nova.start(host, glance, swift, image=image_id)
+        eventually(lambda: bool(nova.staged()))
+        nova.kill_transfer()
+        answer = nova.answer()
+        assert answer["error"] == "CouldNotFetchImage"
+        assert "exit status -9" in answer["message"]
+    assert nova.staged() == []
 
 
 def test_nova_compute_is_killed_in_a_snapshot(

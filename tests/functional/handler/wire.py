@@ -42,6 +42,7 @@ class Wire:
         self._told: Callable[[bool], None] = lambda told: None
         self._silent = threading.Event()
         self._answer_limit: Optional[int] = None
+        self._stall_after: Optional[int] = None
         self._listener = socket.socket()
         self._listener.bind(("127.0.0.1", 0))
         self._listener.listen(32)
@@ -88,6 +89,10 @@ class Wire:
         """Break every connection from now on after so many bytes of what the server says."""
         self._answer_limit = after
 
+    def stall_answers(self, after: int) -> None:
+        """Let nothing pass any more once a connection has carried so many bytes of an answer."""
+        self._stall_after = after
+
     def _accept(self) -> None:
         while True:
             try:
@@ -124,6 +129,8 @@ class Wire:
                     break
                 passed += len(data)
                 target.sendall(data)
+                if not asking and self._stall_after is not None and passed > self._stall_after:
+                    self.hang()
         except OSError:
             pass
         for one in (source, target):

@@ -14,6 +14,7 @@
 
 from __future__ import annotations
 
+import json
 import pathlib
 import uuid
 from typing import Any, Dict, List
@@ -21,8 +22,11 @@ from typing import Any, Dict, List
 import pytest
 
 from nova_swift_handler import exceptions
-from nova_swift_handler.catalog import lookup
+from nova_swift_handler.catalog import lookup, names
 from nova_swift_handler.catalog.point import Point
+from nova_swift_handler.catalog.publish import Publisher
+from nova_swift_handler.catalog.views import VHD_CONTENT_TYPE
+from nova_swift_handler.store import probe
 from nova_swift_handler.transfer import snapshot, upload
 from nova_swift_handler.transfer.cleanup import run as clean_up
 from nova_swift_handler.transfer.jobs import CleanUpJob
@@ -200,7 +204,7 @@ def test_what_a_killed_upload_left_visible_is_taken_back(shop: Shop,
     write_disk(tmp_path / "disk.vhd", blocks=12)
     kept = shop.store(tmp_path / "disk.vhd", "a")
     killed = shop.store(tmp_path / "disk.vhd", "a")
-    job = CleanUpJob(shop.services(), killed.image_id, "a")
+    job = CleanUpJob(shop.services(), None, killed.image_id, "a")
     assert clean_up(job, Report(lambda event: None))["removed"] >= 2
     assert shop.find(killed.image_id) is None
     assert shop.find(kept.image_id) == kept
@@ -209,8 +213,36 @@ def test_what_a_killed_upload_left_visible_is_taken_back(shop: Shop,
     assert clean_up(job, Report(lambda event: None)) == {"removed": 0}
 
 
+@pytest.mark.parametrize("kind", ["an object", "parts", "a manifest of something else"])
+def test_what_glance_itself_uploaded_is_not_taken_back(shop: Shop, tmp_path: pathlib.Path,
+                                                       kind: str) -> None:
+    write_disk(tmp_path / "disk.vhd", blocks=3)
+    killed = shop.store(tmp_path / "disk.vhd", "a")
+    publisher = Publisher(shop.account, shop.names, shop.names.volume("a"),
+                          probe.abilities(shop.account, shop.names.index))
+    publisher.offer(killed.image_id, names.of_point(killed.image_id, names.DISK_VIEW),
+                    killed.vhd_size, VHD_CONTENT_TYPE)
+    name = "%s/%s" % (shop.names.images, killed.image_id)
+    _replace(shop, name + "-00001", b"theirs" * 100)
+    if kind == "an object":
+        _replace(shop, name, b"theirs")
+    elif kind == "parts":
+        shop.http("PUT", name, headers={"X-Object-Manifest": name + "-0", "Content-Length": "0"})
+    else:
+        manifest = [{"path": "/%s-00001" % name}]
+        shop.http("PUT", name + "?multipart-manifest=put", data=json.dumps(manifest))
+    theirs = shop.download(name)
+    assert theirs.startswith(b"theirs")
+    clean_up(CleanUpJob(shop.services(), None, killed.image_id, "a"), Report(lambda event: None))
+    assert shop.download(name) == theirs
+    publisher.withdraw()
+    assert shop.download(name) == theirs
+    for left in (name, name + "-00001"):
+        shop.http("DELETE", left)
+
+
 def test_a_clean_up_of_nothing_is_done(shop: Shop) -> None:
-    job = CleanUpJob(shop.services(), str(uuid.uuid4()), "no-such-volume")
+    job = CleanUpJob(shop.services(), None, str(uuid.uuid4()), "no-such-volume")
     assert clean_up(job, Report(lambda event: None)) == {"removed": 0}
 
 

@@ -129,8 +129,8 @@ def boot_job(url: str, read_timeout: float = 60.0) -> jobs.BootJob:
 
 
 def clean_up_job(url: str) -> jobs.CleanUpJob:
-    """Return a job that needs Swift only."""
-    return jobs.CleanUpJob(services(url), IMAGE, "volume-1")
+    """Return a job that needs Glance and Swift only."""
+    return jobs.CleanUpJob(services(url), UserToken(USER_TOKEN, "u", "p"), IMAGE, "volume-1")
 
 
 def children(pid: Optional[int] = None) -> List[int]:

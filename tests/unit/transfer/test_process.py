@@ -95,17 +95,27 @@ def test_a_jobs_result_is_returned() -> None:
         if request.method == "DELETE":
             return 204, b""
         assert request.headers["x-auth-token"] == services.SERVICE_TOKEN
-        rows = [] if "marker=points" in request.path else [
-            {"name": "points/%s/head" % services.IMAGE}]
-        return 200, rows
+        if request.method == "HEAD":
+            return 404, b""
+        ended = "marker=points" in request.path or "prefix=intents" in request.path
+        return 200, [] if ended else [{"name": "points/%s/head" % services.IMAGE}]
 
     with services.Server(swift) as server:
         assert process.run(services.clean_up_job(server.url)) == {"removed": 1}
     deleted = [request.path for request in server.requests if request.method == "DELETE"]
     assert deleted == [
-        "/v1/AUTH_x/vhd-images/" + services.IMAGE, "/v1/AUTH_x/vhd-index/" + services.IMAGE,
+        "/v2/images/" + services.IMAGE, "/v1/AUTH_x/vhd-index/" + services.IMAGE,
         "/v1/AUTH_x/vhd-volume-volume-1/points/%s/point.json" % services.IMAGE,
         "/v1/AUTH_x/vhd-volume-volume-1/points/%s/head" % services.IMAGE]
+
+
+@pytest.mark.parametrize("status", [401, 403, 409, 500, 503])
+def test_what_glance_may_have_as_active_keeps_its_bytes(status: int) -> None:
+    with services.Server(lambda request: (status, b"")) as server, pytest.raises(
+            exceptions.OutcomeUnknown, match=services.IMAGE + ".*Delete the image"):
+        process.run(services.clean_up_job(server.url))
+    assert {request.path for request in server.requests} == {"/v2/images/" + services.IMAGE}
+    assert server.requests[0].headers["x-auth-token"] == services.USER_TOKEN
 
 
 def test_nothing_to_clean_up_is_clean() -> None:
@@ -240,7 +250,8 @@ def test_its_log_becomes_ours_without_secrets(caplog: pytest.LogCaptureFixture,
     refused = []
 
     def swift(request: services.Request) -> services.Answer:
-        if request.method == "DELETE" and len(refused) < 2:
+        if (request.method == "DELETE" and request.path.startswith("/v1/")
+                and len(refused) < 2):
             refused.append(request)
             return 503, services.SERVICE_TOKEN.encode()
         return (204, b"") if request.method == "DELETE" else (200, [])
