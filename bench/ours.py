@@ -15,6 +15,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 import subprocess
 import uuid
@@ -26,6 +27,7 @@ from bench.meter import Cost
 from bench.scenario import program
 from bench.site import Site
 from nova_swift_handler.transfer import jobs, process
+from nova_swift_handler.vhd.layout import block_count
 
 _TIME_LIMIT = 900
 
@@ -86,9 +88,45 @@ def _make_chain(site: Site, size: int, deltas: int) -> Chain:
     return Chain(volume, container, json.loads(done.stdout), disk._replace(path=path))
 
 
+class Large(NamedTuple):
+    """A volume with a point of a large disk, see :mod:`bench.programs.large_disk`."""
+
+    volume: str
+    container: str
+    virtual_size: int
+
+    @property
+    def blocks(self) -> int:
+        """How many blocks the disk has."""
+        return block_count(self.virtual_size)
+
+
+def large(site: Site, size: int, virtual_size: int) -> Large:
+    """Store the first point of a large disk.
+
+    :param size: bytes of data that Swift really gets.
+    """
+    volume = site.new_volume()
+    container = site.services().containers.volume(volume)
+    disk = site.disk(size, "random")
+    _program(site, "store_chain", (site.services(), str(disk.path), container, volume, 0, 0.0,
+                                   os.devnull))
+    made = Large(volume, container, virtual_size)
+    _program(site, "large_disk", ("parent", site.services(), container, volume, virtual_size,
+                                  0.0, 0))
+    return made
+
+
+def large_second(site: Site, disk: Large, share: float, seed: int) -> Cost:
+    """Snapshot a large disk after a share of its blocks changed."""
+    return _program(site, "large_disk", (
+        "second", site.services(), disk.container, disk.volume, disk.virtual_size, share, seed))
+
+
 def _program(site: Site, name: str, job: Any) -> Cost:
     with site.meter() as meter:
-        subprocess.run(program(name), input=pickle.dumps(job), check=True, timeout=_TIME_LIMIT)
+        subprocess.run(program(name), input=pickle.dumps(job), check=True,
+                       stdout=subprocess.DEVNULL, timeout=_TIME_LIMIT)
     return meter.cost
 
 

@@ -86,7 +86,8 @@ def main() -> None:
         with snapshot.stored(services, account, subject, disk, container,
                              Report(lambda event: None), for_glance=True):
             image_ids.append(subject.image_id)
-    disk.save(final)
+    if deltas:
+        disk.save(final)
     print(json.dumps(image_ids))
 
 

@@ -16,11 +16,12 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import itertools
 import random
 from typing import Iterator, List
 
 from bench import ours
-from bench.disks import Disk
+from bench.disks import GIB, Disk
 from bench.scenario import LOWER, OURS, Contender, Options, Run, Scenario, duration
 from bench.site import Site
 from nova_swift_handler.vhd import constants
@@ -72,6 +73,26 @@ def _first(site: Site, vdi: str, disk: Disk) -> Run:
     return duration(cost, disk.size, stored)
 
 
+@contextlib.contextmanager
+def _large(share: float, virtual_size: int, site: Site,
+           options: Options) -> Iterator[List[Contender]]:
+    disk = ours.large(site, options.size, virtual_size)
+    seeds = itertools.count()
+
+    def second() -> Run:
+        before = site.used(disk.container)
+        cost = ours.large_second(site, disk, share, next(seeds))
+        stored = site.used(disk.container) - before
+        changed = round(disk.blocks * share)
+        return duration(cost, virtual_size, stored, changed_blocks=changed,
+                        stored_to_changed=stored / (changed * _BLOCK))
+
+    try:
+        yield [Contender(OURS, second, 1)]
+    finally:
+        site.empty(disk.container)
+
+
 SCENARIOS = [
     Scenario(name, "snapshot of a disk of which %s of the blocks changed%s" % (
                  text, ", host capped at 120 MB/s" if capped else ""),
@@ -80,4 +101,11 @@ SCENARIOS = [
         ("snapshot_second_1pct", "1 %", 0.01, False),
         ("snapshot_second_0.1pct", "0.1 %", 0.001, False),
         ("snapshot_second_1pct_capped", "1 %", 0.01, True))
+] + [
+    Scenario("snapshot_second_%spct_%dg" % (percent, size),
+             "%s %% of the blocks of a full disk of %d GiB changed; without reading and hashing"
+             % (percent, size), "s", LOWER,
+             functools.partial(_large, float(percent) / 100, size * GIB), by_default=usual)
+    for percent, size, usual in (("1", 100, True), ("0.1", 100, True), ("0.1", 2040, True),
+                                 ("1", 2040, False))
 ]

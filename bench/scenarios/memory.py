@@ -28,6 +28,9 @@ _SIZE = 2040 * GIB
 _STEP = 4 * GIB
 """One block holds data in each so many bytes: every region of the disk does."""
 
+_SAMPLE = 64 * MIB
+"""Data of the disk that is full: its blocks are those of so many bytes, again and again."""
+
 
 @contextlib.contextmanager
 def _largest(site: Site, options: Options) -> Iterator[List[Contender]]:
@@ -35,8 +38,9 @@ def _largest(site: Site, options: Options) -> Iterator[List[Contender]]:
     blocks = range(0, _SIZE // constants.BLOCK_SIZE, _STEP // constants.BLOCK_SIZE)
     site.host.write_blocks(vdi, "largest", blocks)
     amount = len(blocks) * constants.BLOCK_SIZE
+    full = ours.large(site, _SAMPLE, _SIZE)
 
-    def both() -> Run:
+    def all_three() -> Run:
         stored, point = ours.snapshot(site, vdi)
         check(point.result["virtual_size"] == _SIZE, "the disk stored has another size")
         restored, made = ours.boot(site, point.image_id)
@@ -44,16 +48,20 @@ def _largest(site: Site, options: Options) -> Iterator[List[Contender]]:
         used = site.used(point.container)
         site.delete_image(point.image_id)
         site.empty(point.container)
-        return Run(max(stored.peak, restored.peak) / MIB, stored, amount, used, {
+        second = ours.large_second(site, full, 0.001, 1)
+        return Run(max(stored.peak, restored.peak, second.peak) / MIB, stored, amount, used, {
             "snapshot_peak_mib": stored.peak / MIB, "snapshot_seconds": stored.seconds,
-            "restore_peak_mib": restored.peak / MIB, "restore_seconds": restored.seconds})
+            "restore_peak_mib": restored.peak / MIB, "restore_seconds": restored.seconds,
+            "second_snapshot_of_full_disk_peak_mib": second.peak / MIB,
+            "second_snapshot_of_full_disk_seconds": second.seconds})
 
     try:
-        yield [Contender(OURS, both), Contender(LIMIT, Constant(256))]
+        yield [Contender(OURS, all_three, 1), Contender(LIMIT, Constant(256))]
     finally:
         site.host.destroy(vdi)
+        site.empty(full.container)
 
 
 SCENARIOS = [
-    Scenario("peak_memory", "most memory of a transfer process, disk of 2040 GiB", "MiB", LOWER,
+    Scenario("peak_memory", "most memory of a transfer process, disks of 2040 GiB", "MiB", LOWER,
              _largest, {LIMIT: 1.0})]
