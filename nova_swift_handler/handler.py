@@ -47,7 +47,7 @@ class SwiftVhdHandler:
         """Store the snapshot whose chain is *vdi_uuids*, leaf first, as image *image_id*.
 
         :raises nova.exception.ImageNotFound: the image was deleted meanwhile.
-        :raises nova.exception.CouldNotUploadImage: it failed; nothing is left of it.
+        :raises nova.exception.CouldNotUploadImage: it failed, and there is no point of it.
         """
         job: Optional[jobs.SnapshotJob] = None
         try:

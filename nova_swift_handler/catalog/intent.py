@@ -64,10 +64,10 @@ class Intent:
         self._beating = threading.Thread(target=self._beat, daemon=True)
 
     def __enter__(self) -> Intent:
-        self._write()
         for source in sorted({container for container, _name in self._value["inherits"]}):
             self._account.put_json(source, names.reference(self._container),
                                    {"format": 1, "container": self._container})
+        self._write()
         self._beating.start()
         return self
 

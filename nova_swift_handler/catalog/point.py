@@ -69,7 +69,7 @@ class Point:
     :ivar parent_container: the container of that point.
     :ivar base: image id of what the disk was made of, where that is known.
     :ivar virtual_size: bytes of the disk.
-    :ivar vhd_size: bytes of ``disk.vhd``.
+    :ivar vhd_size: bytes of ``disk.vhd``; 0 if the cluster cannot stitch it.
     :ivar blocks: how many of its blocks are not zero.
     :ivar digest: see ``BlockMap.digest``.
     :ivar origin: where it came from, for people.

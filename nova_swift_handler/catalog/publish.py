@@ -40,10 +40,10 @@ from nova_swift_handler.catalog import (
 from nova_swift_handler.catalog import region as regions
 from nova_swift_handler.catalog.blockmap import BlockMap
 from nova_swift_handler.catalog.lineage import Heritage
-from nova_swift_handler.catalog.point import RANGES, Point, RegionRef
+from nova_swift_handler.catalog.point import RANGES, WHOLE, Point, RegionRef
 from nova_swift_handler.catalog.segment import Segment
 from nova_swift_handler.catalog.views import VHD_CONTENT_TYPE, Views
-from nova_swift_handler.store import removal
+from nova_swift_handler.store import lifetime, manifest, removal
 from nova_swift_handler.store.abilities import Abilities
 from nova_swift_handler.store.account import Account, Stored, md5
 from nova_swift_handler.store.manifest import Entry
@@ -112,7 +112,8 @@ class Publisher:
         """Publish *disk* as the point of image *subject.image_id*.
 
         :param heritage: what it was made of.
-        :param for_glance: whether Glance is to read the disk in place.
+        :param for_glance: whether Glance is to read the disk in place; where the cluster cannot
+            stitch an object for that, there will be none.
         :raises StoreError: Swift refused a write; call :meth:`withdraw`.
         """
         parent = heritage.parent
@@ -120,7 +121,7 @@ class Publisher:
                    and parent.virtual_size == disk.virtual_size)
         refs = self._put_regions(disk, parent)
         view = self._views.disk(
-            subject.image_id, disk.virtual_size, disk.blocks, refs,
+            subject.image_id, disk.virtual_size, disk.blocks, disk.stored, refs,
             [names.DISK_VIEW] if chained else [names.DISK_VIEW, names.DELTA_VIEW])
         if chained:
             assert parent is not None
@@ -133,7 +134,8 @@ class Publisher:
             stored_at=self._now(), sequence=heritage.sequence, virtual_size=disk.virtual_size,
             vhd_size=view.size, blocks=sum(ref.blocks for ref in refs),
             digest=disk.blocks.digest(disk.virtual_size), upload_id=disk.upload_id,
-            sent_blocks=disk.sent_blocks, sent_bytes=disk.sent_bytes, stitching=RANGES,
+            sent_blocks=disk.sent_blocks, sent_bytes=disk.sent_bytes,
+            stitching=RANGES if self._abilities.shares_blocks else WHOLE,
             head=view.head, regions=refs, segments=disk.used(), writer=writer())
         self._put(names.closing(disk.upload_id), closing.pack(point, disk.blocks, disk.stored))
         self._put_json(self._container, names.of_point(point.image_id, names.POINT),
@@ -141,7 +143,7 @@ class Publisher:
         self._settle(point, parent if chained else None)
         view_name = names.of_point(point.image_id, names.DISK_VIEW)
         self.enter(point.image_id, subject.kind, view_name)
-        if for_glance:
+        if for_glance and view.size and self._abilities.nested:
             self.offer(point.image_id, view_name, point.vhd_size, VHD_CONTENT_TYPE)
         return point
 
@@ -186,12 +188,15 @@ class Publisher:
         table = region.table()
         name = regions.name(index, table)
         same = known.get(name + ".table")
-        if same is not None and self._there(same, table):
+        shares = self._abilities.shares_blocks
+        if same is not None and bool(same.parts) == shares and self._there(same, table):
             return same
         self._account.put(self._container, name + ".table", table)
         parts: List[Dict[str, Any]] = []
-        for serial, entries in enumerate(region.manifests(self._abilities.max_entries)):
-            part = "%s.%d" % (name, serial)
+        for serial, entries in enumerate(
+                region.manifests(self._abilities.max_entries) if shares else []):
+            # By content as well: another limit cuts the same region in other parts.
+            part = "%s.%d-%s" % (name, serial, manifest.digest(entries)[:16])
             put = self._account.put_manifest(self._container, part, entries, VHD_CONTENT_TYPE)
             parts.append({"name": part, "etag": put.etag, "size": put.size})
         return RegionRef(index, name + ".table", parts, len(region.places))
@@ -209,14 +214,31 @@ class Publisher:
         finds it among the living; who did so before did not.
         """
         if intent.sweeping(self._account, point):
-            gone = inheritance.missing(self._account, point.segments)
+            gone = [segment.path for segment in inheritance.missing(
+                self._account, point.segments)] + self._pardon_own(point)
             if gone:
                 raise exceptions.StoreError(
-                    "%d segments that image %s shares were deleted while it was stored; is the "
-                    "grace of `swift-vhd housekeep` shorter than an upload takes?"
-                    % (len(gone), point.image_id))
+                    "%d objects that image %s needs were deleted while it was stored, such as %s; "
+                    "is the grace of `swift-vhd housekeep` shorter than an upload takes?"
+                    % (len(gone), point.image_id, gone[0]))
         while parent is not None and not lookup.complete(self._account, parent):
             parent = relink.to_older(self._account, self._views, point)
+
+    def _pardon_own(self, point: Point) -> List[str]:
+        """Pardon what *point* needs beside segments; return what of it is gone."""
+        wanted = [name for container, name in self._written if container == self._container]
+        for ref in point.regions:
+            wanted += [ref.table, *(part["name"] for part in ref.parts)]
+        with futures.ThreadPoolExecutor(_WORKERS) as pool:
+            there = list(pool.map(self._pardoned, wanted))
+        return [name for name, found in zip(wanted, there) if not found]
+
+    def _pardoned(self, name: str) -> bool:
+        try:
+            lifetime.pardon(self._account, self._container, name)
+        except exceptions.ObjectMissing:
+            return False
+        return True
 
     def _put(self, name: str, data: bytes) -> None:
         self.note(self._container, name)

@@ -37,8 +37,8 @@ def to(account: Account, views: Views, child: Point, parent: Optional[Point]) ->
         views.delta(child.image_id, child.virtual_size,
                     changes.between(account, parent, child), parent.image_id)
     else:
-        blocks, _stored = lookup.blocks(account, child)
-        views.disk(child.image_id, child.virtual_size, blocks, child.regions,
+        blocks, stored = lookup.blocks(account, child)
+        views.disk(child.image_id, child.virtual_size, blocks, stored, child.regions,
                    [names.DELTA_VIEW])
 
 

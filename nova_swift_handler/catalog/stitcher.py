@@ -15,13 +15,12 @@
 from __future__ import annotations
 
 import collections
-import hashlib
 import itertools
-import json
 from concurrent import futures
 from typing import Callable, Deque, Iterable, Iterator, List, Mapping, Optional
 
 from nova_swift_handler import exceptions
+from nova_swift_handler.store import manifest
 from nova_swift_handler.store.abilities import Abilities
 from nova_swift_handler.store.account import Account, Stored
 from nova_swift_handler.store.manifest import Entry
@@ -93,7 +92,7 @@ class Stitcher:
             pool.shutdown()
 
     def _put_part(self, parts: str, serial: int, chunk: List[Entry]) -> Entry:
-        name = "%s%s.%d" % (parts, hashlib.sha256(_json(chunk)).hexdigest(), serial)
+        name = "%s%s.%d" % (parts, manifest.digest(chunk), serial)
         self._note(name)
         stored = self._account.put_manifest(self._container, name, chunk, self._content_type)
         return Entry("/%s/%s" % (self._container, name), stored.etag, stored.size)
@@ -103,7 +102,7 @@ class Stitcher:
         chunk: List[Entry] = []
         objects, size = 0, 2
         for entry in entries:
-            length = len(_json([entry]))
+            length = manifest.size_of(entry)
             named = entry.path is not None
             if chunk and (size + length > self._abilities.max_manifest
                           or objects + named > self._abilities.max_entries):
@@ -114,7 +113,3 @@ class Stitcher:
             size += length
         if chunk:
             yield chunk
-
-
-def _json(entries: List[Entry]) -> bytes:
-    return json.dumps([entry.as_json() for entry in entries]).encode("utf-8")

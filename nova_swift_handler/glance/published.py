@@ -31,6 +31,7 @@ class Published:
     :ivar os_hash: (algorithm, hexadecimal value) over all bytes, if known.  Glance then reads
         the whole image before it makes it active unless its ``do_secure_hash`` is false.
     :ivar disk_format: ``vhd`` or ``iso``, as Glance calls it.
+    :ivar in_place: whether that object is there; if not, the image can be uploaded only.
     """
 
     size: int
@@ -39,3 +40,4 @@ class Published:
     open: Callable[[], Tuple[BinaryIO, int]]
     os_hash: Optional[Tuple[str, str]] = None
     disk_format: str = "vhd"
+    in_place: bool = True

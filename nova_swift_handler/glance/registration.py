@@ -57,6 +57,12 @@ def register(client: Client, records: Records, image_id: str, published: Publish
     :raises GlanceUnreachable: Glance did not answer.
     """
     how, why = choose(client, records, image_id)
+    if how == LOCATION and not published.in_place:
+        how, why = UPLOAD, "this Swift cannot stitch an object for Glance of a disk like this one"
+        if client.settings.registration == LOCATION:
+            raise exceptions.RegistrationFailed(
+                f"Registering image {image_id} by location, as glance_registration demands: "
+                f"{why}. Set glance_registration to auto or upload.")
     if how == LOCATION:
         try:
             location.register(client, records, image_id, published)

@@ -22,7 +22,9 @@ from __future__ import annotations
 
 import base64
 import dataclasses
-from typing import Any, Dict, Iterable, Iterator, Optional
+import hashlib
+import json
+from typing import Any, Dict, Iterable, Iterator, List, Optional
 
 MAX_OBJECT_ENTRIES = 1000
 
@@ -78,6 +80,20 @@ class Entry:
         if value.get("range"):
             first, last = (int(number) for number in value["range"].split("-"))
         return cls(value["name"], value["hash"], int(value["bytes"]), first, last)
+
+
+def size_of(entry: Entry) -> int:
+    """Return the bytes that *entry* takes in a manifest's JSON."""
+    return len(_json([entry]))
+
+
+def digest(entries: List[Entry]) -> str:
+    """Return the SHA-256, in hexadecimal, of a manifest of *entries*."""
+    return hashlib.sha256(_json(entries)).hexdigest()
+
+
+def _json(entries: List[Entry]) -> bytes:
+    return json.dumps([entry.as_json() for entry in entries]).encode("utf-8")
 
 
 def merged(entries: Iterable[Entry]) -> Iterator[Entry]:

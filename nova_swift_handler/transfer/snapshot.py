@@ -21,13 +21,14 @@ from typing import Any, BinaryIO, Dict, Iterator, Optional, Tuple, cast
 from nova_swift_handler import exceptions
 from nova_swift_handler.catalog import containers, lineage, names
 from nova_swift_handler.catalog.intent import Intent
-from nova_swift_handler.catalog.point import SNAPSHOT, Point
+from nova_swift_handler.catalog.point import RANGES, SNAPSHOT, Point
 from nova_swift_handler.catalog.publish import Publisher, Subject
 from nova_swift_handler.glance.published import Published
 from nova_swift_handler.glance.service import ImageService
 from nova_swift_handler.glance.settings import LOCATION
 from nova_swift_handler.store import probe
 from nova_swift_handler.store.account import Account
+from nova_swift_handler.transfer.assembled import Assembled
 from nova_swift_handler.transfer.jobs import Services, SnapshotJob
 from nova_swift_handler.transfer.report import Report, Watched
 from nova_swift_handler.transfer.source import DiskSource, VdiSource
@@ -41,8 +42,8 @@ def run(job: SnapshotJob, report: Report) -> Dict[str, Any]:
     """Do *job*; return figures about what was stored.
 
     :raises ImageUnavailable: the image was deleted meanwhile, or is not the user's to fill.
-    :raises SwiftVhdError: something else failed; then nothing of the point is left, and the
-        image is not active.
+    :raises SwiftVhdError: something else failed; then there is no point, and the image is not
+        active; the blocks that were sent stay, for the volume's next snapshot.
     """
     services = job.services
     ours = services.credentials.session()
@@ -92,11 +93,25 @@ def register(images: ImageService, image_id: str, disk: Published) -> str:
 def published(account: Account, services: Services, point: Point, report: Report) -> Published:
     """Return a point as ``ImageService.register`` takes it."""
     def open_vhd() -> Tuple[BinaryIO, int]:
-        stream = account.open(point.container, names.of_point(point.image_id, names.DISK_VIEW))
+        if point.stitching == RANGES:
+            stream: Any = account.open(
+                point.container, names.of_point(point.image_id, names.DISK_VIEW))
+        else:  # a view of whole segments has other things between the blocks, if it is there
+            stream = Assembled(account, point, services.transfer.download_threads)
         watched = Watched(stream, stream.length, report.check)
         return cast(BinaryIO, watched), watched.length
 
-    return Published(point.vhd_size, services.containers.images, point.image_id, open_vhd)
+    images = services.containers.images
+    in_place = point.stitching == RANGES or _there(account, images, point.image_id)
+    return Published(point.vhd_size, images, point.image_id, open_vhd, in_place=in_place)
+
+
+def _there(account: Account, container: str, name: str) -> bool:
+    try:
+        account.head(container, name)
+    except exceptions.ObjectMissing:
+        return False
+    return True
 
 
 @contextlib.contextmanager

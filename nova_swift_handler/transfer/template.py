@@ -44,7 +44,8 @@ def create(services: Services, name: str, path: str, *, visibility: str,
     :param image_properties: set on the Glance image.
     :raises NameRefused: the name cannot be one, or is taken.
     :raises VhdError: the file is no VHD.
-    :raises SwiftVhdError: something else failed; then nothing of the template is left.
+    :raises SwiftVhdError: something else failed; then there is no template; the blocks that were
+        sent stay, for the next attempt.
     """
     source = FileSource(path)
     ours = services.credentials.session()

@@ -127,7 +127,7 @@ class Uploader:
         What was sent stays in Swift if it fails: the next upload into the container uses it.
 
         :raises StoreError: Swift refused segments again and again, or will not be persuaded.
-        :raises VhdError, XapiError: as the source does.
+        :raises VhdError, XapiError: as the source does; or the disk changed while it was read.
         """
         wanted: Optional[Set[int]] = None
         for _attempt in range(_PASSES):
@@ -165,6 +165,7 @@ class Uploader:
         lost = {place.block for place in self._map.places() if place.segment in self._gone}
         for number in lost:
             self._map.unset(number)
+            self._pending[number] = 1
         return lost
 
     def _pass(self, source: DiskSource, wanted: Optional[Set[int]]) -> None:
@@ -197,6 +198,7 @@ class Uploader:
                     self._zero(following, number)
                     following = number + 1
                 digest = self._news(number, data)
+                self._pending[number] = 0
                 if digest is not None:
                     self._pending[number] = 1
                     run.append(Outgoing(number, data, digest))
@@ -211,6 +213,10 @@ class Uploader:
     def _begin(self, virtual_size: int) -> None:
         if virtual_size == self._virtual_size:
             return
+        if self._virtual_size:
+            raise exceptions.VhdError(
+                "the disk had %d bytes when it was read first and has %d now; it must not change "
+                "while it is stored" % (self._virtual_size, virtual_size))
         count = block_count(virtual_size)
         self._virtual_size = virtual_size
         self._map = self._heritage.blocks.resized(count)

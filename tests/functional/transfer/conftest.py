@@ -20,7 +20,7 @@ from typing import Iterator
 import pytest
 
 from tests.functional.proxy import Proxy
-from tests.functional.store.conftest import Site, proxy, site  # noqa: F401  (fixtures)
+from tests.functional.store.conftest import Site, poor_site, proxy, site  # noqa: F401  (fixtures)
 from tests.functional.transfer.shop import Shop
 from tests.unit.vhd.conftest import libvhdi, qemu_img  # noqa: F401  (fixtures)
 

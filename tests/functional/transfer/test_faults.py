@@ -73,11 +73,18 @@ def test_a_segment_that_arrived_damaged_is_sent_again(shop: Shop, behind: Proxy,
 def test_every_small_write_may_be_lost_once(shop: Shop, behind: Proxy,
                                             tmp_path: pathlib.Path) -> None:
     raw = write_disk(tmp_path / "disk.vhd", blocks=9)
-    parts = ["regions/", "/head ", "/disk.vhd", "/point.json", "-index/", "-images/"]
+    shop.store(tmp_path / "disk.vhd", "a")
+    raw = write_disk(tmp_path / "disk.vhd", seed=2, blocks=9)
+    parts = ["/intents/", r"regions/.*\.table", r"regions/.*\.0\?", "/head ", "/disk.vhd",
+             r"delta\.vhd\.parts/head", r"/delta\.vhd\?", "/closing", "/point.json", "-index/",
+             "-images/"]
     faults = [behind.cut("^PUT .*" + part, ANSWER, -1) for part in parts]
+    gone = behind.cut("^DELETE .*/intents/", ANSWER, -1)
     point = shop.store(tmp_path / "disk.vhd", "a", shop.site.account(url=behind.url))
     assert [fault.hits for fault in faults] == [1] * len(parts)
+    assert gone.hits == 1
     assert shop.raw(point.image_id) == raw
+    assert not [name for name in shop.contents()[point.container] if "intents" in name]
 
 
 @pytest.mark.parametrize("after", [0, MIB2 + 3])
@@ -101,13 +108,23 @@ def test_a_block_that_is_damaged_on_its_way_is_read_again(shop: Shop, behind: Pr
 
 # -- what does not ----------------------------------------------------------------------------
 
+def _visible(shop: Shop) -> Dict[str, List[str]]:
+    """Return what is in Swift but for what takes room and nothing else: data and regions."""
+    return {container: [name for name in names if not name.startswith(("data/", "regions/"))]
+            for container, names in shop.contents().items()}
+
+
 _STEPS = {
+    "intent": ("intents/", 403, exceptions.StoreAuthFailed),
     "segments refused": ("data/", 507, exceptions.StoreUnreachable),
     "segments forbidden": ("data/", 403, exceptions.StoreAuthFailed),
     "region tables": (r"regions/.*\.table", 403, exceptions.StoreAuthFailed),
     "regions": (r"regions/.*multipart-manifest", 400, exceptions.StoreError),
     "head": ("/head ", 413, exceptions.StoreError),
     "view": (r"/disk\.vhd\?", 503, exceptions.StoreUnreachable),
+    "delta's head": (r"delta\.vhd\.parts/", 413, exceptions.StoreError),
+    "delta": (r"/delta\.vhd\?", 400, exceptions.StoreError),
+    "closing": ("/closing", 413, exceptions.StoreError),
     "point": (r"/point\.json", 403, exceptions.StoreAuthFailed),
     "index": ("-index/", 500, exceptions.StoreUnreachable),
     "image": ("-images/", 403, exceptions.StoreAuthFailed),
@@ -115,67 +132,79 @@ _STEPS = {
 
 
 @pytest.mark.parametrize("step", sorted(_STEPS))
-def test_an_upload_that_fails_anywhere_leaves_nothing(shop: Shop, behind: Proxy,
-                                                      tmp_path: pathlib.Path, step: str) -> None:
-    write_disk(tmp_path / "other.vhd", seed=5, blocks=5)
+def test_an_upload_that_fails_anywhere_leaves_only_what_the_next_one_uses(
+        shop: Shop, behind: Proxy, tmp_path: pathlib.Path, step: str) -> None:
+    write_disk(tmp_path / "other.vhd", seed=5, blocks=12)
     other = shop.store(tmp_path / "other.vhd", "a")
-    before = shop.contents()
-    write_disk(tmp_path / "disk.vhd", blocks=12)
+    before = _visible(shop)
+    raw = write_disk(tmp_path / "disk.vhd", blocks=12)
     pattern, status, kind = _STEPS[step]
     behind.refuse("^PUT .*" + pattern, status)
     image_id = str(uuid.uuid4())
     with pytest.raises(kind, match=str(status)):
         shop.store(tmp_path / "disk.vhd", "a", shop.site.account(url=behind.url), image_id)
-    assert shop.contents() == before
+    assert _visible(shop) == before
     assert shop.find(image_id) is None
     assert shop.find(other.image_id) == other
+    assert not [name for name in shop.contents()[other.container] if name.endswith("/closing")
+                and other.upload_id not in name]
+    point = shop.store(tmp_path / "disk.vhd", "a")
+    assert point.sent_blocks == (8 if step.startswith(("intent", "segments")) else 0)
+    assert shop.raw(point.image_id) == raw
 
 
-@pytest.mark.parametrize("step", ["data/", "regions/", "/head ", r"/disk\.vhd", r"/point\.json",
-                                  "-index/", "-images/"])
-def test_an_upload_whose_answers_are_lost_leaves_nothing(
+@pytest.mark.parametrize("step", ["data/.*/0", "regions/", "/head ", r"/disk\.vhd",
+                                  r"/delta\.vhd", "/closing", r"/point\.json", "-index/",
+                                  "-images/"])
+def test_an_upload_whose_answers_are_lost_leaves_only_what_the_next_one_uses(
         shop: Shop, behind: Proxy, tmp_path: pathlib.Path, step: str) -> None:
     # Swift has stored the object each time, and whoever sent it does not know.
-    write_disk(tmp_path / "other.vhd", seed=5, blocks=5)
+    write_disk(tmp_path / "other.vhd", seed=5, blocks=9)
     shop.store(tmp_path / "other.vhd", "a")
-    before = shop.contents()
-    write_disk(tmp_path / "disk.vhd", blocks=9)
+    before = _visible(shop)
+    raw = write_disk(tmp_path / "disk.vhd", blocks=9)
     behind.cut("^PUT .*" + step, ANSWER, -1, times=-1)
     with pytest.raises(exceptions.StoreUnreachable):
         shop.store(tmp_path / "disk.vhd", "a",
                    shop.site.account(url=behind.url, attempts=2))
-    assert shop.contents() == before
+    assert _visible(shop) == before
+    behind.clear()
+    point = shop.store(tmp_path / "disk.vhd", "a")
+    assert point.sent_blocks == 0
+    assert shop.raw(point.image_id) == raw
 
 
-def test_a_failure_after_the_point_was_complete_leaves_nothing(shop: Shop,
-                                                               tmp_path: pathlib.Path) -> None:
+def test_a_failure_after_the_point_was_complete_takes_the_point_back(
+        shop: Shop, tmp_path: pathlib.Path) -> None:
+    write_disk(tmp_path / "other.vhd", seed=5, blocks=12)
+    shop.store(tmp_path / "other.vhd", "a")
     write_disk(tmp_path / "disk.vhd", blocks=12)
-    shop.store(tmp_path / "disk.vhd", "a")
-    before = shop.contents()
+    before = _visible(shop)
     with pytest.raises(exceptions.RegistrationFailed), snapshot.stored(
             shop.services(), shop.account, shop.subject("a"),
             FileSource(str(tmp_path / "disk.vhd")), shop.names.volume("a"),
             Report(lambda event: None), for_glance=True) as point:
         assert shop.find(point.image_id) == point
         raise exceptions.RegistrationFailed("Glance said no")
-    assert shop.contents() == before
+    assert _visible(shop) == before
+    assert shop.store(tmp_path / "disk.vhd", "a").sent_blocks == 0
 
 
-def test_an_upload_that_is_stopped_leaves_nothing(shop: Shop, tmp_path: pathlib.Path) -> None:
+def test_an_upload_that_is_stopped_leaves_no_point(shop: Shop, tmp_path: pathlib.Path) -> None:
     write_disk(tmp_path / "disk.vhd", blocks=12)
     shop.store(tmp_path / "disk.vhd", "a")
-    before = shop.contents()
+    before = _visible(shop)
     report = Report(lambda event: report.stop("enough"))
     with pytest.raises(exceptions.TransferFailed, match="enough"), snapshot.stored(
             shop.services(), shop.account, shop.subject("a"),
             FileSource(str(tmp_path / "disk.vhd")), shop.names.volume("a"),
             report, for_glance=True):
         raise AssertionError("it was not stopped")
-    assert shop.contents() == before
+    assert _visible(shop) == before
 
 
 @pytest.mark.parametrize("damage", ["truncated", "last footer", "differencing"])
-def test_a_bad_file_leaves_nothing(shop: Shop, tmp_path: pathlib.Path, damage: str) -> None:
+def test_a_bad_file_leaves_no_point(shop: Shop, tmp_path: pathlib.Path, damage: str) -> None:
     write_disk(tmp_path / "disk.vhd", blocks=12)
     shop.store(tmp_path / "disk.vhd", "a")
     before = shop.contents()
@@ -188,6 +217,7 @@ def test_a_bad_file_leaves_nothing(shop: Shop, tmp_path: pathlib.Path, damage: s
     (tmp_path / "disk.vhd").write_bytes(bad[damage])
     with pytest.raises(exceptions.VhdError):
         shop.store(tmp_path / "disk.vhd", "a")
+    # All that could be read of it is in the volume already.
     assert shop.contents() == before
 
 
@@ -315,8 +345,7 @@ _POINTS: Dict[str, Any] = {
     "digest": {"digest": "0" * 64},
     "image": {"image_id": str(uuid.UUID(int=1))},
     "container": {"container": "another"},
-    "format": {"format": 1},
-    "unknown field": {"colour": "blue"},
+    "format": {"format": 2},
 }
 
 

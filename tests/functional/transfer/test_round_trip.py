@@ -25,10 +25,12 @@ from typing import Any
 
 import pytest
 
-from nova_swift_handler.catalog import lookup, segment
+from nova_swift_handler.catalog import lookup, names, segment
 from nova_swift_handler.catalog.blockmap import BlockMap, Place
-from nova_swift_handler.catalog.publish import Publisher
+from nova_swift_handler.catalog.lineage import Heritage
+from nova_swift_handler.catalog.publish import Disk, Publisher
 from nova_swift_handler.catalog.segment import Trailer
+from nova_swift_handler.store import probe
 from nova_swift_handler.transfer import fetch
 from nova_swift_handler.transfer.source import FileSource
 from nova_swift_handler.transfer.upload import Uploader
@@ -95,10 +97,11 @@ def test_zero_blocks_take_no_room(shop: Shop, tmp_path: pathlib.Path) -> None:
     expected = len(disks.cut(raw))
     assert expected < independent.parse((tmp_path / "disk.vhd").read_bytes()).blocks.__len__()
     assert point.blocks == expected == sum(each.blocks for each in point.segments)
-    trailers = len(point.segments) * segment.TAIL_SIZE + 36 * expected
+    trailers = sum(segment.trailer_size(each.blocks) for each in point.segments)
     assert sum(each.size for each in point.segments) == expected * (MIB2 + 512) + trailers
     stored = [name for name in shop.contents()[point.container] if name.startswith("data/")]
-    assert sorted(stored) == sorted(each.name for each in point.segments)
+    assert sorted(stored) == sorted([names.closing(point.upload_id),
+                                     *(each.name for each in point.segments)])
 
 
 def test_segments_are_as_large_as_they_may_be_and_explain_themselves(
@@ -162,7 +165,7 @@ def test_a_disk_of_several_regions(shop: Shop, tmp_path: pathlib.Path, qemu_img:
     assert [ref.index for ref in point.regions] == [0, 1, 2]
     assert [ref.blocks for ref in point.regions] == [2, 2, 2]
     blocks, stored = lookup.blocks(shop.account, point)
-    assert blocks.order() == filled
+    assert list(blocks.order()) == filled
     for number, data in fetch.fetch(shop.account, blocks, stored, 4):
         assert data[:min(MIB2, size - number * MIB2)] == disks.noise(
             min(MIB2, size - number * MIB2), number + 1)
@@ -180,15 +183,18 @@ def test_a_region_of_more_runs_than_a_manifest_may_name(shop: Shop,
         number: Block(independent.full(MIB2), disks.noise(MIB2, number + 1))
         for number in (0, 1)}))
     first = shop.store(tmp_path / "two.vhd", "a")
-    second = shop.store(tmp_path / "two.vhd", "a")
+    second = shop.store(tmp_path / "two.vhd", "b")
     digests = [place.digest for place in lookup.blocks(shop.account, first)[0].places()]
     stored = [*first.segments, *second.segments]
     count = 1500
     blocks = BlockMap(count)
     for number in range(count):
         blocks.set(Place(number, number % 2, number % 2, digests[number % 2]))
-    publisher = Publisher(shop.account, shop.names, shop.names.volume("a"))
-    point = publisher.publish(shop.subject("a"), count * MIB2, blocks, stored, True)
+    publisher = Publisher(shop.account, shop.names, shop.names.volume("a"),
+                          probe.abilities(shop.account, shop.names.index))
+    point = publisher.publish(shop.subject("a"), Disk(
+        virtual_size=count * MIB2, blocks=blocks, stored=stored, changed=bytearray(b"\1" * count),
+        upload_id=str(uuid.uuid4()), sent_blocks=0, sent_bytes=0), Heritage(sequence=2), True)
 
     assert [len(ref.parts) for ref in point.regions] == [2]
     view = "%s/points/%s/disk.vhd" % (point.container, point.image_id)
@@ -218,8 +224,8 @@ def test_two_uploads_at_once_into_one_volume(shop: Shop, tmp_path: pathlib.Path)
                                shop.site.account()) for seed in (1, 2)]
         points = [each.result() for each in running]
     assert [bytes(shop.raw(point.image_id)) for point in points] == raws
-    names = {each.name for point in points for each in point.segments}
-    assert len(names) == sum(len(point.segments) for point in points)
+    stored = {each.name for point in points for each in point.segments}
+    assert len(stored) == sum(len(point.segments) for point in points)
 
 
 def test_an_image_we_do_not_hold_is_not_found(shop: Shop, tmp_path: pathlib.Path) -> None:
@@ -234,13 +240,13 @@ def test_progress_comes_to_the_disks_end(shop: Shop, tmp_path: pathlib.Path) -> 
     raw = write_disk(tmp_path / "disk.vhd", blocks=12)
     seen = []
     shop.store(tmp_path / "disk.vhd", "a")
-    uploader = Uploader(shop.account, shop.names.volume("a"), "a", segment_size=20 * MIB2,
-                        threads=2, progress=lambda done, total: seen.append((done, total)))
+    uploader = Uploader(shop.account, shop.names.volume("a"), "a", Heritage(),
+                        segment_size=20 * MIB2, threads=2,
+                        progress=lambda done, total: seen.append((done, total)))
     uploader.upload(FileSource(str(tmp_path / "disk.vhd")))
     assert {total for _done, total in seen} == {len(raw)}
     assert [done for done, _total in seen] == sorted(done for done, _total in seen)
     assert seen[-1][0] >= len(raw) - MIB2
-    uploader.discard()
 
 
 def test_a_stream_of_the_view_is_the_view(shop: Shop, tmp_path: pathlib.Path) -> None:

@@ -59,7 +59,7 @@ def point(**changes: Any) -> Point:
         container="vhd-volume-v", image_id="11111111-2222-3333-4444-555555555555",
         kind="snapshot", volume_id="v", project_id="p", image_created_at="2026-01-01T00:00:00Z",
         stored_at="Thu, 01 Jan 2026 00:00:00 GMT", sequence=3,
-        parent="66666666-7777-8888-9999-000000000000", parent_container="vhd-volume-v",
+        parent="66666666-7777-8888-9999-000000000000", parent_container="vhd-volume-v", base=None,
         virtual_size=10 * 2 ** 30, vhd_size=4 * 2 ** 20, blocks=1, digest="d" * 64,
         origin={"host": "h", "vdi": "u"}, upload_id="99999999-8888-7777-6666-555555555555",
         sent_blocks=1, sent_bytes=stored[0].size, stitching="ranges", head="e" * 32,
