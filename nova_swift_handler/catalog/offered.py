@@ -10,7 +10,12 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What Glance reads: one object an image, naming the point's view, among uploads of its own."""
+"""What Glance reads: one object an image, naming the point's view, among uploads of its own.
+
+It has one entry, the view's name: such an object is always removed when Glance deletes the image,
+and never anything beneath it, Glance's user having no rights there.  It names no etag, so the
+view may be stitched anew.
+"""
 
 from __future__ import annotations
 
@@ -19,13 +24,22 @@ from typing import Optional
 from nova_swift_handler import exceptions
 from nova_swift_handler.catalog import names
 from nova_swift_handler.store.account import Account
+from nova_swift_handler.store.manifest import Entry
+
+
+def make(account: Account, containers: names.Containers, image_id: str, container: str,
+         view_name: str, size: int, content_type: str) -> None:
+    """Offer a view of *size* bytes in *container* as the bytes of image *image_id*."""
+    entry = Entry(path="/%s/%s" % (container, view_name), size=size)
+    account.put_manifest(containers.images, image_id, [entry], content_type)
 
 
 def view(account: Account, containers: names.Containers, image_id: str) -> Optional[str]:
     """Return what the object of an image is stitched from, as ``/container/object``.
 
     None if there is no object of that name, or if it is not one of ours: Glance keeps what is
-    uploaded to it in the same container, and may stitch that as well.
+    uploaded to it in the same container, and may stitch that as well (glance_store: an object, or
+    a manifest of parts, named by the image's id).
     """
     try:
         headers = account.headers(containers.images, image_id)

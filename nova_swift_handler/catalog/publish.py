@@ -30,11 +30,12 @@ from nova_swift_handler import exceptions
 from nova_swift_handler.catalog import (
     changes,
     closing,
+    deletion,
     inheritance,
     intent,
     lookup,
     names,
-    offer,
+    offered,
     relink,
 )
 from nova_swift_handler.catalog import region as regions
@@ -106,6 +107,7 @@ class Publisher:
         self._views = Views(account, container, abilities, self._note_own)
         self._written: List[Tuple[str, str]] = []
         self._offered: Optional[str] = None  # image whose bytes Glance may read in place
+        self._complete: Optional[Point] = None
 
     def publish(self, subject: Subject, disk: Disk, heritage: Heritage,
                 for_glance: bool) -> Point:
@@ -138,6 +140,7 @@ class Publisher:
             stitching=RANGES if self._abilities.shares_blocks else WHOLE,
             head=view.head, regions=refs, segments=disk.used(), writer=writer())
         self._put(names.closing(disk.upload_id), closing.pack(point, disk.blocks, disk.stored))
+        self._complete = point
         self._put_json(self._container, names.of_point(point.image_id, names.POINT),
                        point.as_json())
         self._settle(point, parent if chained else None)
@@ -156,18 +159,24 @@ class Publisher:
     def offer(self, image_id: str, view: str, size: int, content_type: str) -> None:
         """Write the object through which Glance reads a stored *view* of *size* bytes."""
         self._offered = image_id
-        offer.make(self._account, self._containers, image_id, self._container, view, size,
-                   content_type)
+        offered.make(self._account, self._containers, image_id, self._container, view, size,
+                     content_type)
 
     def withdraw(self) -> None:
-        """Remove what was written for the point, newest first; what cannot be removed is logged.
-        """
-        if self._offered is not None:
-            try:
-                offer.withdraw(self._account, self._containers, self._offered, self._container)
-            except exceptions.StoreError as error:
-                LOG.warning("After a failed upload %s/%s may be left over: %s",
-                            self._containers.images, self._offered, error)
+        """Remove what was written for the point; what cannot be removed is logged."""
+        point, self._complete = self._complete, None
+        try:
+            if self._offered is not None:
+                offered.remove(self._account, self._containers, self._offered)
+            if point is not None:
+                # The next upload may have been compared with it already.
+                deletion.delete(self._account, self._containers, self._abilities, point)
+                return
+        except exceptions.SwiftVhdError as error:
+            LOG.warning("After a failure the point of image %s may be left over; `swift-vhd "
+                        "housekeep` removes it once its image is gone: %s",
+                        point.image_id if point else self._offered, error)
+            return
         written, self._written = self._written, []
         removal.remove(self._account, reversed(written))
 

@@ -21,7 +21,10 @@ from typing import Any, Dict
 from keystoneauth1 import session as ks_session
 
 from nova_swift_handler import exceptions
-from nova_swift_handler.catalog import intent, names, offer
+from nova_swift_handler.catalog import deletion, intent, names
+from nova_swift_handler.catalog.point import Point
+from nova_swift_handler.store import probe
+from nova_swift_handler.store.account import Account
 from nova_swift_handler.transfer.jobs import CleanUpJob, DestroyJob
 from nova_swift_handler.transfer.report import Report
 from nova_swift_handler.xapi import disk as disks
@@ -45,24 +48,33 @@ def run(job: CleanUpJob, report: Report) -> Dict[str, Any]:
 
 
 def _remove_point(job: CleanUpJob) -> int:
-    """Remove first what makes the point visible, then the rest, then the upload's announcement."""
+    """Remove the point, as far as it came, then the upload's announcement."""
     ours = job.services.credentials.session()
     _delete_image(job, ours)
     account = job.services.account(ours)
     containers = job.services.containers
     container = containers.volume(job.volume_id)
-    offer.withdraw(account, containers, job.image_id, container)
-    account.delete(containers.index, job.image_id)
-    account.delete(container, names.of_point(job.image_id, names.POINT))
     removed = 0
     with contextlib.suppress(exceptions.ObjectMissing):  # killed before it made the container
-        for row in list(account.listing(container, names.of_point(job.image_id, ""))):
-            account.delete(container, row["name"])
-            removed += 1
+        removed = _delete_point(job, account, container)
         for upload in intent.under_way(account, container):
             if upload["image_id"] == job.image_id:
                 account.delete(container, upload["name"])
     return removed
+
+
+def _delete_point(job: CleanUpJob, account: Account, container: str) -> int:
+    containers = job.services.containers
+    with contextlib.suppress(exceptions.ObjectMissing):
+        # Complete: the volume's next point may have been compared with it already.
+        point = Point.parse(account.get_json(
+            container, names.of_point(job.image_id, names.POINT)))
+        abilities = probe.abilities(account, containers.index)
+        return deletion.delete(account, containers, abilities, point).removed
+    below = list(account.listing(container, names.of_point(job.image_id, "")))
+    for row in below:
+        account.delete(container, row["name"])
+    return len(below)
 
 
 def _forget_export(job: CleanUpJob) -> None:
