@@ -116,10 +116,16 @@ def _remove_below(account: Account, container: str, image_id: str) -> int:
 
 
 def _relink_children(account: Account, abilities: Abilities, point: Point) -> List[str]:
-    children = list(_children(account, point))
-    for child in children:
-        _relink(account, abilities, child, without=point.image_id)
-    return [child.image_id for child in children]
+    relinked = []
+    for child in list(_children(account, point)):
+        try:
+            _relink(account, abilities, child, without=point.image_id)
+        except exceptions.StoreError:
+            if lookup.complete(account, child):
+                raise
+            continue  # deleted by somebody else meanwhile
+        relinked.append(child.image_id)
+    return relinked
 
 
 def _relink(account: Account, abilities: Abilities, child: Point,

@@ -24,6 +24,7 @@ from typing import Any, BinaryIO, Callable, Dict, Iterator, List, Mapping, Tuple
 
 from nova_swift_handler import exceptions
 from nova_swift_handler.catalog import containers, names
+from nova_swift_handler.catalog.intent import Intent
 from nova_swift_handler.catalog.publish import Publisher
 from nova_swift_handler.glance.published import Published
 from nova_swift_handler.glance.settings import LOCATION
@@ -103,15 +104,16 @@ def _stored(services: Services, account: Account, image_id: str, path: str, size
     parts = [(number, offset, min(step, size - offset))
              for number, offset in enumerate(range(0, size, step))]
     try:
-        with futures.ThreadPoolExecutor(services.transfer.upload_threads) as pool:
-            digest = pool.submit(_sha256, path)
-            entries: List[Entry] = []
-            put = functools.partial(_put_part, account, publisher, container, upload_id, path)
-            for entry in pool.map(put, parts):
-                entries.append(entry)
-                progress(sum(part.size for part in entries), size)
-        view = names.of_point(image_id, names.ISO_VIEW)
-        publisher.put_manifest(view, entries, CONTENT_TYPE)
+        with Intent(account, container, upload_id, image_id):
+            with futures.ThreadPoolExecutor(services.transfer.upload_threads) as pool:
+                digest = pool.submit(_sha256, path)
+                entries: List[Entry] = []
+                put = functools.partial(_put_part, account, publisher, container, upload_id, path)
+                for entry in pool.map(put, parts):
+                    entries.append(entry)
+                    progress(sum(part.size for part in entries), size)
+            view = names.of_point(image_id, names.ISO_VIEW)
+            publisher.put_manifest(view, entries, CONTENT_TYPE)
         publisher.enter(image_id, "iso", view)
         if for_glance:
             publisher.offer(image_id, view, size, CONTENT_TYPE)

@@ -1,0 +1,450 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""A sweep beside uploads and deletions, each stopped at every request for the other to pass.
+
+Whoever goes first, and wherever it is stopped: once both are done, all that has a date of expiry
+may go, and every complete point is whole.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Dict, Iterator, List, Optional
+
+import pytest
+
+from nova_swift_handler import exceptions
+from nova_swift_handler.catalog import names, sweep
+from nova_swift_handler.catalog.point import Point
+from tests.unit.store.memory import MemoryAccount
+
+from .world import DAY, NAMES, Killed, Mortal, Paused, World
+
+GRACE = 7 * DAY
+A = NAMES.volume("a")
+
+THIRD = {0: 10, 1: 31, 2: 12, 4: 34}
+"""What the deleted point's disk held: who stores it again finds all of it there, dead."""
+
+
+@pytest.fixture(scope="module")
+def template() -> World:
+    """Volume a: two points, and a third that was deleted; volume b was made of the second."""
+    world = World()
+    world.upload("a", {0: 10, 1: 11, 2: 12})
+    second = world.upload("a", {0: 10, 1: 21})
+    third = world.upload("a", THIRD)
+    world.upload("b", {0: 10, 1: 21, 3: 43}, base=second.image_id)
+    world.delete(third)
+    world.account.now += 10 * DAY
+    return world
+
+
+@pytest.fixture
+def world(template: World) -> World:
+    return template.copied()
+
+
+def swept(world: World, account: Optional[MemoryAccount] = None, **more: Any) -> sweep.Swept:
+    return sweep.sweep(account or world.account, A, GRACE, young=0, workers=1, **more)
+
+
+Act = Callable[[World, MemoryAccount], Any]
+
+
+def _sweep(world: World, account: MemoryAccount) -> None:
+    swept(world, account)
+
+
+def _store_again(world: World, account: MemoryAccount) -> None:
+    world.upload("a", THIRD, account)
+
+
+def _store_more(world: World, account: MemoryAccount) -> None:
+    world.upload("a", {0: 10, 1: 31, 4: 54}, account)
+
+
+def _store_elsewhere(world: World, account: MemoryAccount) -> None:
+    world.upload("c", {0: 10, 1: 21, 4: 64}, account, base=_point(world, 2).image_id)
+
+
+def _delete_first(world: World, account: MemoryAccount) -> None:
+    world.delete(_point(world, 1), account)
+
+
+def _delete_second(world: World, account: MemoryAccount) -> None:
+    world.delete(_point(world, 2), account)
+
+
+def _delete_both_and_sweep(world: World, account: MemoryAccount) -> None:
+    _delete_second(world, account)
+    _delete_first(world, account)
+    swept(world, account)
+
+
+def _store_and_delete(world: World, account: MemoryAccount) -> None:
+    point = world.upload("a", THIRD, account)
+    _delete_second(world, account)
+    world.delete(point, account)
+
+
+def _sweep_and_store(world: World, account: MemoryAccount) -> None:
+    swept(world, account)
+    _store_again(world, account)
+
+
+def _point(world: World, sequence: int) -> Point:
+    return next(point for point in world.points()
+                if point.container == A and point.sequence == sequence)
+
+
+PAIRS = [
+    (_sweep, _store_again), (_store_again, _sweep),
+    (_sweep, _store_more), (_store_more, _sweep),
+    (_sweep, _store_elsewhere), (_store_elsewhere, _sweep),
+    (_sweep, _delete_first), (_delete_first, _sweep),
+    (_sweep, _delete_second), (_delete_second, _sweep),
+    (_store_again, _delete_both_and_sweep), (_store_elsewhere, _delete_both_and_sweep),
+    (_sweep, _store_and_delete), (_delete_second, _store_again), (_store_again, _delete_second),
+    (_delete_second, _delete_first), (_delete_first, _delete_second),
+    (_sweep, _sweep_and_store), (_delete_first, _sweep_and_store),
+]
+
+
+def _runs(template: World, act: Act, other: Act) -> Iterator[World]:
+    """Do *act*, *other* being done before its n-th request, for every n."""
+    at = 0
+    while True:
+        at += 1
+        world = template.copied()
+        paused = Paused(world.account, at, lambda: other(
+            world, Paused(world.account)))  # noqa: B023  (done before it changes)
+        act(world, paused)
+        yield world
+        if paused.made < at:
+            return
+
+
+@pytest.mark.parametrize(("act", "other"), PAIRS,
+                         ids=lambda act: act.__name__.lstrip("_"))
+def test_at_every_request(template: World, act: Act, other: Act) -> None:
+    count = 0
+    for world in _runs(template, act, other):
+        count += 1
+        world.account.expire()
+        world.check()
+    assert count > 10
+
+
+def test_sweeps_give_space_back_and_only_that(world: World) -> None:
+    before = {name for container, name in world.account.objects if container == A}
+    found = swept(world)
+    assert found.condemned
+    assert found.bytes > 2 * 2 ** 21
+    assert (found.pardoned, found.lost, found.spared) == (0, 0, 0)
+    gone = [name for container, name in world.account.expire() if container == A]
+    assert len(gone) == found.condemned
+    assert set(gone) < before
+    assert all(name.startswith(("data/", "regions/")) for name in gone)
+    world.check()
+    again = swept(world)
+    assert (again.condemned, again.waiting, again.live) == (0, 0, found.live)
+
+
+def test_a_dry_run_tells_the_same_and_changes_nothing(world: World) -> None:
+    before = {key: value.modified for key, value in world.account.objects.items()}
+    told = swept(world, dry_run=True)
+    assert before == {key: value.modified for key, value in world.account.objects.items()}
+    assert told == swept(world)
+    assert swept(world, dry_run=True).waiting == told.condemned
+
+
+def test_what_is_condemned_keeps_its_date(world: World) -> None:
+    found = swept(world)
+    dates = {key: value.delete_at for key, value in world.account.objects.items()}
+    world.account.now += DAY
+    again = swept(world)
+    assert (again.condemned, again.waiting) == (0, found.condemned)
+    assert dates == {key: value.delete_at for key, value in world.account.objects.items()
+                     if key in dates}
+
+
+def test_all_of_a_volume_without_points_goes(world: World) -> None:
+    for point in world.points():
+        world.delete(point)
+    swept(world)
+    world.account.expire()
+    left = [name for container, name in world.account.objects if container == A]
+    # Volume b has no point either, but its own sweep is not this one.
+    assert left == [sweep.STATE]
+
+
+def test_what_is_young_is_left(world: World) -> None:
+    world.account.put(A, names.segment("upload", 1), b"young")
+    found = sweep.sweep(world.account, A, GRACE, workers=1)
+    assert found.spared == 1
+    world.account.now += DAY
+    assert sweep.sweep(world.account, A, GRACE, workers=1).condemned == 1
+
+
+def test_a_grace_shorter_than_an_upload_is_refused(world: World) -> None:
+    with pytest.raises(exceptions.ConfigError, match="43200"):
+        sweep.sweep(world.account, A, 3600)
+
+
+def test_remains_of_views_and_of_points_are_condemned(world: World) -> None:
+    second = _point(world, 2)
+    own = names.of_point(second.image_id, "")
+    dead = [own + "delta.vhd.parts/head-of-before", own + "disk.vhd.parts/part.0",
+            "points/of-no-one/disk.vhd", "points/of-no-one/delta.vhd.parts/head"]
+    for name in dead:
+        world.account.put(A, name, b"x")
+    swept(world)
+    gone = {name for _container, name in world.account.expire()}
+    assert set(dead) < gone
+    world.check()
+
+
+def test_isos_stay_whole_and_their_remains_go(world: World) -> None:
+    from nova_swift_handler.store.manifest import Entry
+    isos = NAMES.isos
+    stored = world.account.put(isos, "data/one/000000", b"an ISO")
+    world.account.put(isos, "data/two/000000", b"of a failed upload")
+    world.account.put(isos, "an iso.properties", b"name=an iso\n")
+    world.account.put_manifest(isos, "points/i/disk.iso", [
+        Entry("/%s/data/one/000000" % isos, stored.etag, stored.size)])
+    world.account.now += DAY
+    assert sweep.sweep(world.account, isos, GRACE).condemned == 1
+    assert [key for key in world.account.expire() if key[0] == isos] == [
+        (isos, "data/two/000000")]
+    assert world.account.get(isos, "points/i/disk.iso") == b"an ISO"
+
+
+def test_parts_of_views_that_are_nested_stay(world: World) -> None:
+    from nova_swift_handler.catalog import lookup, raw
+
+    from .world import ABILITIES
+    second = _point(world, 2)
+    blocks, stored = lookup.blocks(world.account, second)
+    raw.publish(world.account, ABILITIES, second, blocks, stored)
+    before = world.account.get(A, names.of_point(second.image_id, names.RAW_VIEW))
+    swept(world)
+    world.account.expire()
+    assert world.account.get(A, names.of_point(second.image_id, names.RAW_VIEW)) == before
+
+
+def test_a_reference_without_use_goes_and_one_in_use_stays(world: World) -> None:
+    swept(world)
+    world.account.expire()
+    there = (A, names.reference(NAMES.volume("b")))
+    assert there in world.account.objects
+    for point in world.points():
+        if point.container == NAMES.volume("b"):
+            world.delete(point)
+    swept(world)
+    world.account.expire()
+    assert there not in world.account.objects
+
+
+def test_a_point_that_cannot_be_read_stops_it(world: World) -> None:
+    second = _point(world, 2)
+    world.account.put_json(A, names.of_point(second.image_id, names.POINT),
+                           dict(second.as_json(), format=99))
+    with pytest.raises(exceptions.PointInvalid, match="store rebuild"):
+        swept(world)
+    assert not _dated(world)
+
+
+def test_a_referring_container_that_cannot_be_listed_stops_it(world: World) -> None:
+    class Closed(Paused):
+        def request(self, verb: str, container: str, name: str = "") -> None:
+            if container == NAMES.volume("b"):
+                raise exceptions.StoreUnreachable("503")
+
+    with pytest.raises(exceptions.StoreUnreachable):
+        swept(world, Closed(world.account))
+    assert not _dated(world)
+
+
+def test_a_referring_container_that_is_gone_refers_no_more(world: World) -> None:
+    b = NAMES.volume("b")
+    for key in [key for key in world.account.objects if key[0] == b]:
+        del world.account.objects[key]
+    del world.account.there[b]
+    swept(world)
+    assert (A, names.reference(b)) in world.account.expire()
+    world.check()
+
+
+class Short(Paused):
+    """A way into an account whose listings end too early.
+
+    :param rows: how many rows they have.
+    :param honest: whether the container tells how many there are.
+    """
+
+    def __init__(self, account: MemoryAccount, rows: int, honest: bool) -> None:
+        super().__init__(account)
+        self._rows_told = rows
+        self._honest = honest
+
+    def listing(self, container: str, prefix: str = "",
+                delimiter: Optional[str] = None) -> Iterator[Dict[str, Any]]:
+        told = [row["name"] for row in super().listing(container)][:self._rows_told]
+        for row in list(super().listing(container, prefix, delimiter)):
+            if container != A or row.get("name") in told:
+                yield row
+
+    def head_container(self, container: str) -> Dict[str, str]:
+        found = super().head_container(container)
+        if container == A and not self._honest:
+            found["x-container-object-count"] = str(self._rows_told)
+        return found
+
+
+def _length(world: World) -> int:
+    return sum(1 for container, _name in world.account.objects if container == A)
+
+
+def test_a_listing_that_was_cut_short_stops_it(template: World) -> None:
+    for rows in range(_length(template)):
+        world = template.copied()
+        with pytest.raises(exceptions.StoreError, match="listing"):
+            swept(world, Short(world.account, rows, honest=True))
+        assert not _dated(world)
+
+
+def test_a_listing_without_points_that_were_there_stops_it(template: World) -> None:
+    seen = template.copied()
+    swept(seen)  # remembers the points
+    stopped = 0
+    for rows in range(_length(seen)):
+        world = seen.copied()
+        try:
+            swept(world, Short(world.account, rows, honest=False))
+        except exceptions.StoreError:
+            stopped += 1
+        # References are listed behind the points: where these are known, so were those.
+        told = sorted(name for container, name in seen.account.objects if container == A)[:rows]
+        if names.reference(NAMES.volume("b")) in told or stopped == rows + 1:
+            world.account.expire()
+            world.check()
+    assert stopped
+
+
+def test_an_upload_whose_point_is_not_listed_stops_it(world: World) -> None:
+    point = _point(world, 2)
+
+    class Old(Paused):
+        def _rows(self, *args: Any) -> List[Dict[str, Any]]:
+            return [row for row in super()._rows(*args)
+                    if point.image_id not in row.get("name", "")]
+
+        def head_container(self, container: str) -> Dict[str, str]:
+            return {**super().head_container(container), "x-container-object-count": "0"}
+
+    with pytest.raises(exceptions.StoreError, match="lacks"):
+        swept(world, Old(world.account))
+    assert not _dated(world)
+
+
+class Frozen(Paused):
+    """A way into an account whose listings are those of another, older one."""
+
+    def __init__(self, account: MemoryAccount, older: MemoryAccount) -> None:
+        super().__init__(account)
+        self._older = older
+
+    def listing(self, *args: Any, **kwargs: Any) -> Iterator[Dict[str, Any]]:
+        yield from self._older.listing(*args, **kwargs)
+
+
+@pytest.mark.parametrize("act", [_store_again, _store_more, _store_elsewhere, _delete_first])
+def test_what_a_sweep_with_old_listings_did_the_next_one_mends(
+        template: World, act: Act) -> None:
+    world = template.copied()
+    older = world.account.copied()
+    act(world, world.account)
+    try:
+        swept(world, Frozen(world.account, older))
+    except exceptions.StoreError:
+        assert not _dated(world)
+    world.account.now += DAY
+    swept(world)
+    world.account.expire()
+    world.check()
+
+
+@pytest.mark.parametrize("other", [_store_again, _store_elsewhere, _delete_first])
+def test_what_a_killed_sweep_left_the_next_one_mends(template: World, other: Act) -> None:
+    at = 0
+    while True:
+        at += 1
+        world = template.copied()
+        mortal = Mortal(world.account, at)
+        try:
+            swept(world, mortal)
+        except Killed:
+            other(world, world.account)
+            world.account.now += DAY
+            swept(world)
+            world.account.expire()
+            world.check()
+            continue
+        return
+
+
+def test_an_upload_after_a_sweep_was_killed_needs_no_further_sweep(template: World) -> None:
+    at = 0
+    while True:
+        at += 1
+        world = template.copied()
+        try:
+            swept(world, Mortal(world.account, at))
+        except Killed:
+            _store_again(world, world.account)
+            world.account.expire()
+            world.check()
+            continue
+        return
+
+
+def test_a_sweep_that_fails_takes_back_what_it_did(template: World) -> None:
+    class Failing(Paused):
+        def request(self, verb: str, container: str, name: str = "") -> None:
+            super().request(verb, container, name)
+            if self.made == self._at:
+                raise exceptions.StoreUnreachable("503")
+
+    at, failed = 0, 0
+    while True:
+        at += 1
+        world = template.copied()
+        account = Failing(world.account, at)
+        try:
+            swept(world, account)
+        except exceptions.StoreUnreachable:
+            failed += 1
+            if account.made > at:
+                _store_again(world, world.account)
+                world.account.expire()
+                world.check()
+            continue
+        break
+    assert failed > 10
+
+
+def _dated(world: World) -> List[str]:
+    """Return what in volume a is condemned."""
+    return [name for (container, name), found in world.account.objects.items()
+            if container == A and found.delete_at is not None
+            and not name.startswith(names.INTENTS)]
