@@ -30,7 +30,7 @@ HEADER_OFFSET = 512
 """Where XAPI and this package put the dynamic header, bytes from the start of the file."""
 
 TABLE_OFFSET = 2048
-"""Where XAPI and this package put the BAT, bytes from the start of the file."""
+"""Where XAPI and this package put the BAT of a whole disk, bytes from the start of the file."""
 
 MAX_VIRTUAL_SIZE = 2040 * 1024 ** 3
 """Largest virtual size in bytes that XAPI handles as VHD (xen-api constants.ml, max_vhd_size)."""

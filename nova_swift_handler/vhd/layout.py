@@ -125,6 +125,10 @@ class Layout:
     def _lay_out(self, virtual_size: int, places: Iterable[Tuple[int, int]],
                  data_length: Optional[int], unique_id: bytes, block_size: int,
                  parent: Optional[Parent]) -> None:
+        for each in (unique_id, parent.unique_id if parent is not None else unique_id):
+            if len(each) != len(constants.NULL_UUID):
+                raise exceptions.VhdError(
+                    "a VHD's unique id has 16 bytes, not the %d of %r" % (len(each), each))
         entries = block_count(virtual_size, block_size)
         header, room = _header_of(entries, block_size, parent)
         kind = constants.TYPE_DYNAMIC if parent is None else constants.TYPE_DIFFERENCING

@@ -227,6 +227,14 @@ def test_a_parents_name_too_long_as_a_url_is_refused() -> None:
         Layout(2 ** 30, [], bytes(16), parent=Parent(b"p" * 16, "\u20ac" * 250))
 
 
+@pytest.mark.parametrize(("unique_id", "parent"), [
+    (b"", None), (b"i" * 15, None), (b"i" * 17, _PARENT), (b"i" * 16, Parent(b"p" * 36, "p"))])
+def test_a_unique_id_of_another_length_is_refused(unique_id: bytes,
+                                                  parent: Optional[Parent]) -> None:
+    with pytest.raises(exceptions.VhdError, match="has 16 bytes, not the"):
+        Layout(2 ** 30, [], unique_id, parent=parent)
+
+
 @pytest.mark.parametrize("size", [10 * _MIB, 7 * _MIB + 3 * 512])
 def test_libvhdi_reads_a_chain_of_ours(libvhdi: Any, tmp_path: pathlib.Path, size: int) -> None:
     base, delta = disks.disk(size, [0, 1, 3]), disks.disk(size, [1, 2], seed=2)
