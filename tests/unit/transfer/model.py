@@ -27,25 +27,36 @@ import random
 import struct
 import threading
 import uuid
-from typing import Callable, Dict, Iterator, List, Optional, Protocol, Tuple
+from typing import Callable, Dict, Iterator, List, Mapping, Optional, Set, Tuple
 
 from nova_swift_handler import exceptions
-from nova_swift_handler.catalog import deletion, lookup, names, views
+from nova_swift_handler.catalog import deletion, lookup, names, sweep, views
 from nova_swift_handler.catalog.point import Point
 from nova_swift_handler.catalog.publish import Subject
 from nova_swift_handler.credentials import Credentials
 from nova_swift_handler.glance.settings import GlanceSettings
 from nova_swift_handler.settings import StoreSettings, TransferSettings
 from nova_swift_handler.store.abilities import Abilities
-from nova_swift_handler.store.account import Account
+from nova_swift_handler.store.account import Account, Stored
+from nova_swift_handler.store.manifest import Entry
 from nova_swift_handler.transfer import fetch, jobs, snapshot
 from nova_swift_handler.transfer.report import Report
 from nova_swift_handler.transfer.source import Blocks, DiskSource
+from tests.unit.store.memory import MemoryAccount
 
 MIB2 = 2 * 2 ** 20
 ZERO = bytes(MIB2)
 _SEEDS = 12
 """Different blocks there are: few, so that the same ones turn up in many places."""
+
+ABILITIES = Abilities(
+    ranges=True, inline_data=True, nested=True, nested_ranges=True, symlinks=True, tempurl=False,
+    tempurl_digest="", max_entries=1000, max_manifest=8 * 2 ** 20, max_object=5 * 2 ** 30, depth=5)
+
+POOR = dataclasses.replace(ABILITIES, ranges=False, inline_data=False, nested_ranges=False)
+"""Of a cluster that stitches whole objects only."""
+
+_GRACE = sweep.LEAST_GRACE
 
 _MOST = 9
 """Blocks of the largest disk."""
@@ -53,12 +64,55 @@ _MOST = 9
 Hook = Callable[[str, str, str], None]
 
 
-class Swift(Protocol):
-    """What a history needs of an account beside its verbs."""
+class Befallen(MemoryAccount):
+    """A Swift in memory whose requests can be befallen.
 
-    time: int
-    before: Hook
-    after: Hook
+    :ivar before: called with (verb, container, name) before each request; what it raises is the
+        request's answer.
+    :ivar after: the same of those that write, when it is done.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calm()
+
+    def calm(self) -> None:
+        """Let nothing befall them."""
+        self.before: Hook = lambda verb, container, name: None
+        self.after: Hook = lambda verb, container, name: None
+
+    def request(self, verb: str, container: str, name: str = "") -> None:
+        self.before(verb, container, name)
+
+    def put(self, container: str, name: str, data: bytes, content_type: str = "",
+            headers: Optional[Mapping[str, str]] = None) -> Stored:
+        made = super().put(container, name, data, content_type, headers)
+        self.after("PUT", container, name)
+        return made
+
+    def put_manifest(self, container: str, name: str, entries: List[Entry],
+                     content_type: str = "",
+                     headers: Optional[Mapping[str, str]] = None) -> Stored:
+        made = super().put_manifest(container, name, entries, content_type, headers)
+        self.after("PUT", container, name)
+        return made
+
+    def post(self, container: str, name: str, headers: Mapping[str, str]) -> None:
+        super().post(container, name, headers)
+        self.after("POST", container, name)
+
+    def delete(self, container: str, name: str) -> None:
+        super().delete(container, name)
+        self.after("DELETE", container, name)
+
+    def data(self) -> Dict[str, Set[str]]:
+        """Return what is below data/ and regions/, by container."""
+        found: Dict[str, Set[str]] = {}
+        for (container, name), each in self.objects.items():
+            if name.startswith((names.DATA, names.REGIONS)) and (
+                    each.delete_at is None or each.delete_at > self.now):
+                found.setdefault(container, set()).add(name)
+        return found
 
 
 @functools.lru_cache(_SEEDS)
@@ -126,7 +180,7 @@ class Trouble:
     :ivar struck: whether it has.
     """
 
-    def __init__(self, swift: Swift, request: int, act: Callable[[], None],
+    def __init__(self, swift: Befallen, request: int, act: Callable[[], None],
                  late: bool = False, forever: bool = False) -> None:
         self._swift = swift
         self._left = request
@@ -144,7 +198,7 @@ class Trouble:
         return self
 
     def __exit__(self, *_error: object) -> None:
-        self._swift.before = self._swift.after = lambda verb, container, name: None
+        self._swift.calm()
 
     def _hook(self, verb: str, container: str, name: str) -> None:
         with self._lock:
@@ -168,23 +222,21 @@ def failing() -> None:
 class History:
     """A history in one installation.
 
-    :param swift: where ``time`` moves and requests can be befallen: *account* itself in memory.
-    :param sweep: runs the sweep once, over everything.
+    :param swift: *account* itself, where it is in memory: its time moves, its requests suffer.
     :ivar points: what each point must restore to.
     :ivar perhaps: the same of those that may be there or not, an upload or deletion having failed.
     """
 
-    def __init__(self, account: Account, swift: Optional[Swift], abilities: Abilities, seed: int,
-                 sweep: Callable[[], None], prefix: str = "m") -> None:
+    def __init__(self, account: Account, swift: Optional[Befallen], abilities: Abilities,
+                 seed: int, prefix: str = "m") -> None:
         self.account = account
         self.names = names.Containers(prefix)
         self.points: Dict[str, Content] = {}
         self.perhaps: Dict[str, Content] = {}
-        self.done: List[str] = []
+        self.done = ["seed %d" % seed]
         self._swift = swift
         self._abilities = abilities
         self._random = random.Random(seed)
-        self._sweep = sweep
         self._disks: Dict[str, Disk] = {}
         self._volumes: Dict[str, str] = {}
         self._bases: Dict[str, str] = {}
@@ -231,7 +283,7 @@ class History:
         """Time passes."""
         if self._swift is not None:
             seconds = self._random.choice([60, 3600, 7 * 3600, 3 * 86400])
-            self._swift.time += seconds
+            self._swift.now += seconds
             self.done.append("wait %d" % seconds)
 
     def sweep(self) -> None:
@@ -240,6 +292,24 @@ class History:
         with self._trouble(self.done, [dead, failing]), contextlib.suppress(
                 exceptions.StoreError):
             self._sweep()
+
+    def forget(self) -> None:
+        """Let all that nobody needs go: what died is over, sweeps run, and their grace passes."""
+        assert self._swift is not None
+        for image_id in sorted(self.perhaps):
+            for container in self._containers():
+                with contextlib.suppress(exceptions.ObjectMissing):
+                    point = Point.parse(self.account.get_json(
+                        container, names.of_point(image_id, names.POINT)))
+                    deletion.delete(self.account, self.names, self._abilities, point)
+                    self.done.append("delete %s, at last" % image_id)
+        for container in self._containers():
+            deletion.relink_broken(self.account, self._abilities, container)
+        for _time in range(3):
+            self._swift.now += 2 * _GRACE
+            self._sweep()
+        self._swift.now += 2 * _GRACE
+        self.done.append("all that nobody needs goes")
 
     def snapshot(self) -> None:
         """A snapshot is taken, whatever befalls it."""
@@ -271,7 +341,7 @@ class History:
     def _meanwhile(self) -> None:
         """Something else happens in the midst of a request."""
         if self._swift is not None:
-            self._swift.before = self._swift.after = lambda verb, container, name: None
+            self._swift.calm()
         what = self._random.choice(["sweep", "delete", "sweep and wait"])
         self.done.append("  in whose midst: %s" % what)
         with contextlib.suppress(exceptions.StoreError):
@@ -280,7 +350,7 @@ class History:
             else:
                 self._sweep()
         if what == "sweep and wait" and self._swift is not None:
-            self._swift.time += 3600
+            self._swift.now += 3600
 
     # -- what must be true --------------------------------------------------------------------
 
@@ -328,7 +398,31 @@ class History:
     def __str__(self) -> str:
         return "\n" + "\n".join(self.done)
 
+    def needed(self) -> Dict[str, Set[str]]:
+        """Return the names of the objects below data/ and regions/ that points need."""
+        found: Dict[str, Set[str]] = {container: set() for container in self._containers()}
+        for container in self._containers():
+            for point in lookup.points(self.account, container):
+                found[container].add(names.closing(point.upload_id))
+                for ref in point.regions:
+                    found[container].update([ref.table, *(part["name"] for part in ref.parts)])
+                for segment in point.segments:
+                    found[segment.container].add(segment.name)
+        return {container: held for container, held in found.items() if held}
+
     # -- within -------------------------------------------------------------------------------
+
+    def _containers(self) -> List[str]:
+        there = []
+        for volume in sorted(self._disks):
+            with contextlib.suppress(exceptions.ObjectMissing):
+                self.account.head_container(self.names.volume(volume))
+                there.append(self.names.volume(volume))
+        return there
+
+    def _sweep(self) -> None:
+        for container in self._containers():
+            sweep.sweep(self.account, container, _GRACE, workers=1)
 
     def _store(self, volume: str, image_id: str, source: DiskSource) -> None:
         services = jobs.Services(

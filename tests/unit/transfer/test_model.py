@@ -19,9 +19,9 @@ import random
 
 import pytest
 
+from nova_swift_handler.store.abilities import Abilities
 from nova_swift_handler.transfer import snapshot, upload
-from tests.unit.memory_swift import ABILITIES, MemoryAccount
-from tests.unit.transfer.model import History
+from tests.unit.transfer.model import ABILITIES, POOR, Befallen, History
 
 _ROUNDS = int(os.environ.get("SWIFT_VHD_TEST_ROUNDS", "100"))
 """Histories; half of them the same each time, the others never twice."""
@@ -29,22 +29,22 @@ _ROUNDS = int(os.environ.get("SWIFT_VHD_TEST_ROUNDS", "100"))
 _STEPS = 12
 
 
-def _sweep() -> None:
-    pass
-
-
 @pytest.fixture(autouse=True)
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(upload, "_PAUSE", 0.0)
-    monkeypatch.setattr(snapshot.probe, "abilities", lambda account, container: ABILITIES)
 
 
 @pytest.mark.parametrize("part", range(10))
-def test_whatever_happens_what_is_complete_restores(part: int) -> None:
-    for number in range(part, _ROUNDS, 10):
+@pytest.mark.parametrize("abilities", [ABILITIES, POOR], ids=["blocks", "whole segments"])
+def test_whatever_happens_what_is_complete_restores(
+        abilities: Abilities, part: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(snapshot.probe, "abilities", lambda account, container: abilities)
+    for number in range(part, _ROUNDS // 2, 10):
         seed = number if number % 2 else random.SystemRandom().getrandbits(32)
-        account = MemoryAccount()
-        history = History(account, account, ABILITIES, seed, _sweep)
-        history.done.append("seed %d" % seed)
+        account = Befallen()
+        history = History(account, account, abilities, seed)
         history.run(_STEPS)
         history.check()
+        history.forget()
+        history.check()
+        assert account.data() == history.needed(), str(history)
