@@ -57,6 +57,11 @@ def fetch_file(site: Site, point: Stored, path: Path) -> Cost:
     return _program(site, "fetch_file", (site.services(), point.image_id, str(path)))
 
 
+def delete(site: Site, image_id: str) -> Cost:
+    """Delete a point that no image of Glance names."""
+    return _program(site, "delete_point", (site.services(), image_id))
+
+
 class Chain(NamedTuple):
     """A volume with many points.
 

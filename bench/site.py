@@ -22,7 +22,7 @@ import tempfile
 import uuid
 from concurrent import futures
 from pathlib import Path
-from typing import Any, Callable, Dict, Hashable, Iterator, List, Optional, TypeVar, cast
+from typing import Any, Callable, Dict, Hashable, Iterator, List, Optional, Tuple, TypeVar, cast
 
 from bench import disks
 from bench.disks import Disk
@@ -178,6 +178,12 @@ class Site:
     def used(self, container: str) -> int:
         """Return the bytes that a container's objects take, manifests by their own size."""
         return int(self.account.head_container(container)["x-container-bytes-used"])
+
+    def data(self, container: str) -> List[Tuple[str, str, int]]:
+        """Return names, etags and sizes of the segments in a container."""
+        return [(row["name"], row["hash"], row["bytes"])
+                for row in self.account.listing(container, "data/")
+                if not row["name"].endswith("/closing")]
 
     def empty(self, *containers: str) -> None:
         """Remove all objects of containers that are there."""

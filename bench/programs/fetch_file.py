@@ -26,11 +26,11 @@ from nova_swift_handler.transfer import restore
 
 def main() -> None:
     """Do it."""
-    services, image_id, path = pickle.load(sys.stdin.buffer)  # noqa: S301  (the bench's)
+    services, image_id, path = pickle.load(sys.stdin.buffer)  # noqa: S301  (the bench's own)
     account = services.account()
     point = lookup.find(account, services.containers, image_id)
     assert point is not None
-    restore.to_file(account, point, path, threads=services.transfer.download_threads, force=True)
+    restore.to_file(account, point, path, threads=services.transfer.download_threads)
 
 
 if __name__ == "__main__":
