@@ -94,16 +94,18 @@ class Report:
         return "\n".join(lines) + "\n"
 
 
-_HEADING = "%-34s %10s %21s %6s %3s %7s %8s %8s %10s" % (
-    "", "median", "min - max", "ours/", "n", "CPU s", "peak MiB", "req/GiB", "stored MiB")
+_HEADING = "%-34s %12s %19s   %6s %3s %7s %8s %8s %8s %10s" % (
+    "", "median", "min - max", "ours/", "n", "CPU s", "peak MiB", "requests", "req/GiB",
+    "stored MiB")
 
 
 def _row(name: str, summary: Dict[str, Any], unit: str, ratio: str) -> str:
     figures = summary["figures"]
-    stored = figures.get("stored_bytes")
-    return "  %-32s %6.1f %-5s %8.1f - %8.1f   %6s %3d %7.1f %8.0f %8.1f %10s" % (
+    stored, per_gib = figures.get("stored_bytes"), figures.get("requests_per_gib")
+    return "  %-32s %6.1f %-5s %8.1f - %8.1f   %6s %3d %7.1f %8.0f %8.0f %8s %10s" % (
         name, summary["median"], unit, summary["min"], summary["max"], ratio, summary["n"],
-        figures["cpu_seconds"], figures["peak_mib"], figures["requests_per_gib"],
+        figures["cpu_seconds"], figures["peak_mib"], figures["requests"],
+        "" if per_gib is None else "%.1f" % per_gib,
         "" if stored is None else "%.0f" % (stored / 2 ** 20))
 
 

@@ -30,7 +30,7 @@ class Run(NamedTuple):
     """One run of one contender.
 
     :ivar value: in the scenario's unit.
-    :ivar amount: bytes of VHD that were moved.
+    :ivar amount: bytes of VHD that were moved; 0 where none are.
     :ivar stored: bytes that Swift holds for it; None where nothing is stored.
     :ivar more: further figures, for ``bench.json``.
     """
@@ -47,10 +47,10 @@ class Run(NamedTuple):
             "value": self.value, "seconds": self.cost.seconds, "cpu_seconds": self.cost.cpu,
             "cpu_seconds_of_servers": self.cost.cpu_servers,
             "cpu_seconds_of_others": self.cost.cpu_others, "peak_mib": self.cost.peak / MIB,
-            "requests": self.cost.requests,
-            "requests_per_gib": self.cost.requests / max(self.amount / GIB, 1e-9),
-            "bytes": self.amount, **self.more,
+            "requests": self.cost.requests, "bytes": self.amount, **self.more,
         }
+        if self.amount:
+            found["requests_per_gib"] = self.cost.requests / (self.amount / GIB)
         if self.stored is not None:
             found["stored_bytes"] = self.stored
         return found
