@@ -89,6 +89,15 @@ class Disk:
         """Return the segments that its blocks lie in."""
         return [self.stored[number] for number in self.blocks.used()]
 
+    def fills_its_segments(self) -> bool:
+        """Tell whether the segments that its blocks lie in hold nothing else."""
+        slots: Dict[int, bytearray] = {}
+        for place in self.blocks.places():
+            if place.segment not in slots:
+                slots[place.segment] = bytearray(self.stored[place.segment].blocks)
+            slots[place.segment][place.slot] = 1
+        return all(all(held) for held in slots.values())
+
 
 class Publisher:
     """Publishes points of one container.
@@ -115,7 +124,7 @@ class Publisher:
 
         :param heritage: what it was made of.
         :param for_glance: whether Glance is to read the disk in place; where the cluster cannot
-            stitch an object for that, there will be none.
+            stitch an object for that, with the disk's bytes and no others, there will be none.
         :raises StoreError: Swift refused a write; call :meth:`withdraw`.
         """
         parent = heritage.parent
@@ -146,7 +155,10 @@ class Publisher:
         self._settle(point, parent if chained else None)
         view_name = names.of_point(point.image_id, names.DISK_VIEW)
         self.enter(point.image_id, subject.kind, view_name)
-        if for_glance and view.size and self._abilities.nested:
+        # A view of whole segments may hold what was on the disk before, or is on another: whoever
+        # may have this image may not have that.
+        if for_glance and view.size and self._abilities.nested and (
+                self._abilities.shares_blocks or disk.fills_its_segments()):
             self.offer(point.image_id, view_name, point.vhd_size, VHD_CONTENT_TYPE)
         return point
 

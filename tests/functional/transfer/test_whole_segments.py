@@ -103,6 +103,23 @@ def test_a_delta_is_written_anew_when_its_parent_goes(
             parent.image_id if parent else None)
 
 
+def test_glance_gets_no_view_that_holds_what_was_on_the_disk_before(
+        poor_shop: Shop, disk: Disk, tmp_path: pathlib.Path) -> None:
+    shop = poor_shop
+    first = snapshot(shop, disk, tmp_path)
+    before = disk.held[1]
+    disk.write(1, 101)
+    second = snapshot(shop, disk, tmp_path)
+    assert before in shop.download(second.path + "/disk.vhd")  # room that no one uses
+    offered = shop.contents()[shop.names.images]
+    assert first.image_id in offered
+    assert second.image_id not in offered
+    file, _length = snapshots.published(shop.account, shop.services(), second,
+                                        Report(lambda event: None)).open()
+    with contextlib.closing(file):
+        assert before not in b"".join(iter(lambda: file.read(MIB2), b""))
+
+
 def test_a_point_whose_views_cannot_be_stitched_is_whole_without_them(
         poor_shop: Shop, disk: Disk, tmp_path: pathlib.Path,
         monkeypatch: pytest.MonkeyPatch) -> None:
