@@ -30,7 +30,7 @@ from typing import Iterator, List, NamedTuple, Optional
 from nova_swift_handler import exceptions
 from nova_swift_handler.catalog import lookup, names, offered, properties, relink, views
 from nova_swift_handler.catalog.intent import DELETE, Intent
-from nova_swift_handler.catalog.point import TEMPLATE, Point
+from nova_swift_handler.catalog.point import RANGES, TEMPLATE, Point
 from nova_swift_handler.catalog.views import Views
 from nova_swift_handler.store.abilities import Abilities
 from nova_swift_handler.store.account import Account
@@ -157,7 +157,8 @@ def _is_broken(account: Account, point: Point) -> bool:
     try:
         parent = views.parent_of(account, point.container, point.image_id)
     except exceptions.ObjectMissing:
-        return lookup.complete(account, point)
+        # Where views are stitched of whole segments, some points cannot have one.
+        return point.stitching == RANGES and lookup.complete(account, point)
     return parent is not None and not _is_complete(account, point.container, parent)
 
 

@@ -169,7 +169,10 @@ class _Sweep:
     def _candidates(self, reading: Reading) -> Iterator[str]:
         """Yield what may be condemned; count the rest of what is dead."""
         for name in reading.dead():
-            if reading.held or self._start - _modified(reading.rows[name]) < self._young:
+            # A reference is written before the announcement that tells what it is for.
+            young = (max(self._young, intent.LIFETIME) if name.startswith(names.REFERENCES)
+                     else self._young)
+            if reading.held or self._start - _modified(reading.rows[name]) < young:
                 self._found.spared += 1
             else:
                 yield name

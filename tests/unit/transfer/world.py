@@ -159,6 +159,8 @@ class World:
                 there = self.account.objects.get((segment.container, segment.name))
                 assert there is not None, "segment %s is gone" % segment.path
                 assert there.etag == segment.etag
+                assert segment.container == point.container or (
+                    segment.container, names.reference(point.container)) in self.account.objects
                 found[place.block] = _digest(there, place.offset + constants.BITMAP_SIZE)
             assert found == wanted
             assert self._view(point, names.DISK_VIEW) == wanted
