@@ -27,12 +27,15 @@ class StoreSettings:
     :ivar segment_size: bytes above which a data object is closed.
     :ivar reader_acl: element of a Swift read ACL that covers Glance's Swift user; None grants
         nobody anything.
+    :ivar sweep_grace: seconds from when an object is found to be needed by nothing until Swift
+        deletes it.
     """
 
     container_prefix: str = "vhd"
     storage_policy: Optional[str] = None
     segment_size: int = 256 * 1024 * 1024
     reader_acl: Optional[str] = None
+    sweep_grace: int = 7 * 24 * 3600
 
 
 @dataclasses.dataclass(frozen=True)

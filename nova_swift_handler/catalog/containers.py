@@ -109,6 +109,15 @@ def ensure(account: Account, containers: Containers, name: str, store: StoreSett
     account.put_container(name, headers)
 
 
+def holding(account: Account, containers: Containers) -> List[str]:
+    """Return the containers that have points or ISOs: what the account lists, which may be late.
+    """
+    volumes = containers.volume("")
+    known = {containers.templates, containers.isos}
+    return sorted(name for name in account.containers(containers.prefix + "-")
+                  if name.startswith(volumes) or name in known)
+
+
 def _acls(want: Wanted) -> Dict[str, str]:
     acls = {"X-Container-Read": want.read, "X-Container-Write": want.write}
     return {name: value for name, value in acls.items() if value is not None}

@@ -28,7 +28,15 @@ import uuid
 from typing import Iterator, List, NamedTuple, Optional
 
 from nova_swift_handler import exceptions
-from nova_swift_handler.catalog import lookup, names, offered, properties, relink, views
+from nova_swift_handler.catalog import (
+    containers,
+    lookup,
+    names,
+    offered,
+    properties,
+    relink,
+    views,
+)
 from nova_swift_handler.catalog.intent import DELETE, Intent
 from nova_swift_handler.catalog.point import RANGES, TEMPLATE, Point
 from nova_swift_handler.catalog.views import Views
@@ -49,7 +57,7 @@ class Deleted(NamedTuple):
     removed: int
 
 
-def delete(account: Account, containers: names.Containers, abilities: Abilities,
+def delete(account: Account, where: names.Containers, abilities: Abilities,
            point: Point) -> Deleted:
     """Delete *point*; it may be gone already, in part or in whole.
 
@@ -63,7 +71,7 @@ def delete(account: Account, containers: names.Containers, abilities: Abilities,
     container = point.container
     with Intent(account, container, str(uuid.uuid4()), point.image_id, kind=DELETE):
         relinked = _relink_children(account, abilities, point)
-        _hide(account, containers, point.image_id)
+        _hide(account, where, point.image_id)
         if point.kind == TEMPLATE:
             properties.remove(account, container, point.image_id)
         account.delete(container, names.of_point(point.image_id, names.POINT))
@@ -73,14 +81,31 @@ def delete(account: Account, containers: names.Containers, abilities: Abilities,
     return Deleted(relinked, removed)
 
 
-def delete_iso(account: Account, containers: names.Containers, image_id: str) -> Deleted:
+def find(account: Account, where: names.Containers, image_id: str) -> Optional[Point]:
+    """Return the complete point of an image, though the index may have lost it.
+
+    A deletion that was killed may have left the point without its entry.
+
+    :raises PointInvalid: it cannot be read.
+    """
+    point = lookup.find(account, where, image_id)
+    if point is not None:
+        return point
+    for container in containers.holding(account, where):
+        with contextlib.suppress(exceptions.ObjectMissing):
+            return Point.parse(account.get_json(
+                container, names.of_point(image_id, names.POINT)))
+    return None
+
+
+def delete_iso(account: Account, where: names.Containers, image_id: str) -> Deleted:
     """Delete an ISO; it may be gone already, in part or in whole.
 
     :raises StoreError: Swift failed; delete it again.
     """
-    container = containers.isos
+    container = where.isos
     with Intent(account, container, str(uuid.uuid4()), image_id, kind=DELETE):
-        _hide(account, containers, image_id)
+        _hide(account, where, image_id)
         properties.remove(account, container, image_id)
         account.delete(container, names.of_point(image_id, names.ISO_VIEW))
         return Deleted([], _remove_below(account, container, image_id))
@@ -103,9 +128,9 @@ def relink_broken(account: Account, abilities: Abilities, container: str,
     return [point.image_id for point in broken]
 
 
-def _hide(account: Account, containers: names.Containers, image_id: str) -> None:
-    offered.remove(account, containers, image_id)
-    account.delete(containers.index, image_id)
+def _hide(account: Account, where: names.Containers, image_id: str) -> None:
+    offered.remove(account, where, image_id)
+    account.delete(where.index, image_id)
 
 
 def _remove_below(account: Account, container: str, image_id: str) -> int:

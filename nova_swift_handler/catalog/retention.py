@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-from typing import Any, Callable, Dict, Iterable, List, Mapping, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Dict, Iterable, List, Mapping, NamedTuple, Optional, Set, Tuple
 
 from nova_swift_handler import exceptions
 
@@ -93,7 +93,7 @@ def kept(points: Iterable[Dated], policy: Policy) -> Dict[str, List[str]]:
         point.stored, point.sequence, point.image_id), reverse=True)
     result: Dict[str, List[str]] = {}
     for rule, count, period in rules:
-        seen = set()
+        seen: Set[Any] = set()
         for point in newest_first:
             if len(seen) < count and period(point) not in seen:
                 seen.add(period(point))

@@ -22,9 +22,9 @@ import tqdm
 
 
 @contextlib.contextmanager
-def bar(label: str) -> Iterator[Callable[[int, int], None]]:
-    """Give a function that takes the bytes done and the bytes there are."""
-    with tqdm.tqdm(desc=label, unit="B", unit_scale=True, unit_divisor=1024,
+def bar(label: str, unit: str = "B") -> Iterator[Callable[[int, int], None]]:
+    """Give a function that takes how many bytes, or what *unit* says, are done and there are."""
+    with tqdm.tqdm(desc=label, unit=unit, unit_scale=True, unit_divisor=1024,
                    disable=not sys.stderr.isatty(), file=sys.stderr) as shown:
         def update(done: int, total: int) -> None:
             shown.total = total

@@ -32,6 +32,7 @@ from nova_swift_handler.xapi.settings import XapiSettings
 
 _MIB = 1024 ** 2
 _GIB = 1024 ** 3
+_DAY = 24 * 3600
 _STAGING_DIR = "/var/tmp"  # noqa: S108  (kept on disk; /tmp is often a small memory disk)
 
 
@@ -50,6 +51,7 @@ def store(conf: cfg.ConfigOpts) -> _settings.StoreSettings:
         storage_policy=own.storage_policy or None,
         segment_size=own.segment_size * _MIB,
         reader_acl=own.glance_store_acl or None,
+        sweep_grace=own.sweep_grace * _DAY,
     )
 
 

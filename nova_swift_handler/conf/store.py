@@ -55,4 +55,16 @@ A larger one means fewer objects and fewer checks by Swift; a smaller one means 
 be sent again after an interrupted upload. Swift itself refuses objects above 5 GiB.
 """,
     ),
+    cfg.IntOpt(
+        "sweep_grace",
+        default=7,
+        min=1,
+        max=365,
+        help="""
+Days from when ``swift-vhd housekeep`` finds that nothing needs an object until Swift deletes it.
+
+Until then each run takes back what has come to be needed again. At least one run should come to
+its end within this time, so have it run every day and let this be several days.
+""",
+    ),
 ]

@@ -55,6 +55,27 @@ class ImageService:
         """
         return self._records.get(image_id)
 
+    def sees_all(self) -> bool:
+        """Tell whether the service account has the role that Glance shows every image to.
+
+        Glance's default policies: ``admin``.  To others an image that they may not see looks as
+        if it were not there.
+        """
+        return "admin" in self._client.service_roles()
+
+    def exists(self, image_id: str) -> bool:
+        """Tell whether there is such an image, deleted ones not counting.
+
+        One that Glance refuses to show is there.
+        """
+        try:
+            self.get(image_id)
+        except exceptions.AccessRefused:
+            return True
+        except exceptions.ImageUnavailable:
+            return False
+        return True
+
     def list(self, **filters: str) -> List[Image]:
         """Return the images the user sees whose attributes or properties equal *filters*."""
         return self._records.list(filters)

@@ -1,0 +1,126 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Everything that keeps an installation tidy, in one run: safe to repeat, on several machines.
+
+First what Glance has deleted goes, then what the policy does not keep, then each container is
+swept.  What fails is told at the end, and keeps nothing else from being done.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from typing import Any, Callable, Dict, List, Optional, Sequence
+
+from nova_swift_handler import exceptions
+from nova_swift_handler.catalog import containers, sweep
+from nova_swift_handler.catalog.retention import Policy
+from nova_swift_handler.store import probe
+from nova_swift_handler.transfer import census as censuses
+from nova_swift_handler.transfer import prune, reconcile
+from nova_swift_handler.transfer.jobs import Services
+
+LOG = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass
+class Kept:
+    """What was done.
+
+    :ivar findings: what did not agree with Glance.
+    :ivar pruned: image ids of the snapshots that went because of the policy.
+    :ivar swept: figures of each container.
+    :ivar errors: what failed.
+    """
+
+    findings: List[reconcile.Finding] = dataclasses.field(default_factory=list)
+    pruned: List[str] = dataclasses.field(default_factory=list)
+    swept: List[sweep.Swept] = dataclasses.field(default_factory=list)
+    errors: List[Exception] = dataclasses.field(default_factory=list)
+
+    def as_json(self) -> Dict[str, Any]:
+        """Return it as a value for JSON."""
+        return {"findings": [dataclasses.asdict(each) for each in self.findings],
+                "pruned": self.pruned, "swept": [each.as_json() for each in self.swept],
+                "errors": [str(error) for error in self.errors]}
+
+
+def run(services: Services, *, policy: Optional[Policy] = None, with_images: bool = False,
+        dry_run: bool = False, force: bool = False, young: int = reconcile.YOUNG,
+        progress: Callable[[int, int], None] = lambda done, total: None) -> Kept:
+    """Do it all.
+
+    :param policy: which snapshots to keep; None keeps all.
+    :param with_images: see ``prune.plan``.
+    :param force: see ``census.take``.
+    :param young: see ``reconcile.YOUNG``.
+    :param progress: called with the containers swept so far and how many there are.
+    """
+    kept = Kept()
+    beside_glance(services, kept, policy, with_images, dry_run, force, young)
+    try:
+        holding = containers.holding(services.account(), services.containers)
+    except exceptions.SwiftVhdError as error:
+        kept.errors.append(error)
+    else:
+        swept_all(services, kept, dry_run, progress, holding)
+    return kept
+
+
+def swept_all(services: Services, kept: Kept, dry_run: bool,
+              progress: Callable[[int, int], None], holding: Sequence[str]) -> None:
+    """Sweep the containers *holding*; add the figures, and what fails, to *kept*."""
+    account = services.account()
+    for number, container in enumerate(holding):
+        try:
+            kept.swept.append(sweep.sweep(account, container, services.store.sweep_grace,
+                                          dry_run=dry_run))
+        except exceptions.SwiftVhdError as error:
+            LOG.warning("Not swept: %s: %s", container, error)
+            kept.errors.append(error)
+        progress(number + 1, len(holding))
+
+
+def beside_glance(services: Services, kept: Kept, policy: Optional[Policy], with_images: bool,
+                  dry_run: bool, force: bool, young: int) -> None:
+    """Delete what Glance has no more and what the policy does not keep; add that to *kept*."""
+    try:
+        ours = services.credentials.session()
+        account, images = services.account(ours), services.images(None, ours)
+        where = services.containers
+        abilities = probe.abilities(account, where.index)
+        census = censuses.take(account, where, images, force)
+        kept.findings = reconcile.reconcile(account, where, abilities, images, census,
+                                            dry_run=dry_run, young=young)
+        kept.errors += [exceptions.SwiftVhdError("%s/%s: %s" % (
+            each.container, each.image_id, each.detail))
+            for each in kept.findings if each.what == reconcile.FAILED]
+        went = {each.image_id for each in kept.findings if each.what == reconcile.DELETED}
+        for verdict in prune.plan(census, policy, with_images) if policy else []:
+            image_id = verdict.point.image_id
+            if not verdict.keep and image_id not in went:
+                _prune(kept, lambda: prune.delete(
+                    account, where, abilities, images, census,
+                    image_id), image_id, dry_run)  # noqa: B023  (called at once)
+    except exceptions.SwiftVhdError as error:
+        LOG.warning("Not compared with Glance: %s", error)
+        kept.errors.append(error)
+
+
+def _prune(kept: Kept, delete: Callable[[], None], image_id: str, dry_run: bool) -> None:
+    try:
+        if not dry_run:
+            delete()
+        kept.pruned.append(image_id)
+    except exceptions.SwiftVhdError as error:
+        kept.errors.append(error)

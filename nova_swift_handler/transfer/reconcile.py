@@ -1,0 +1,169 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Bring what is stored into line with Glance: what was deleted there goes here as well.
+
+Its segments are left to the sweep, which gives their space back.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from typing import List, Set
+
+from nova_swift_handler import exceptions
+from nova_swift_handler.catalog import deletion, names, offered
+from nova_swift_handler.glance.service import ImageService
+from nova_swift_handler.store.abilities import Abilities
+from nova_swift_handler.store.account import Account
+from nova_swift_handler.transfer import census as censuses
+from nova_swift_handler.transfer.census import Census, Held
+
+LOG = logging.getLogger(__name__)
+
+YOUNG = 3600
+"""Seconds: what was stored later than that is left alone, its image may be on its way."""
+
+DELETED, YOUNGER, RELINKED, UNNAMED, LOST, FAILED = (
+    "image gone: deleted", "image gone: too young to delete", "chain mended",
+    "names nothing: removed", "image active, its point lost", "failed")
+
+
+@dataclasses.dataclass(frozen=True)
+class Finding:
+    """Something that was not as it should be.
+
+    :ivar what: one of this module's constants; in a dry run, what would be done.
+    :ivar detail: why it failed.
+    """
+
+    container: str
+    image_id: str
+    what: str
+    detail: str = ""
+
+
+def reconcile(account: Account, where: names.Containers, abilities: Abilities,
+              images: ImageService, census: Census, *, dry_run: bool = False,
+              young: int = YOUNG) -> List[Finding]:
+    """Do it; return what was found.  What fails is among that, and the rest is done.
+
+    :param census: taken just now, see ``census.take``.
+    :param young: seconds, see ``YOUNG``.
+    """
+    found = []
+    for held in census.gone():
+        found.append(_forget(account, where, abilities, census, held, dry_run, young))
+    for container in census.containers:
+        if container != where.isos:
+            found += _mend(account, abilities, container, dry_run)
+    held_now = set(census.held)
+    found += _offers(account, where, images, held_now, census.now - young, dry_run)
+    found += _index(account, where, held_now, census.now - young, dry_run)
+    return found
+
+
+def delete(account: Account, where: names.Containers, abilities: Abilities, held: Held) -> None:
+    """Delete what is stored, whatever it is.
+
+    :raises SwiftVhdError: it could not be; delete it again.
+    """
+    if held.point is None:
+        deletion.delete_iso(account, where, held.image_id)
+    else:
+        deletion.delete(account, where, abilities, held.point)
+
+
+def _forget(account: Account, where: names.Containers, abilities: Abilities, census: Census,
+            held: Held, dry_run: bool, young: int) -> Finding:
+    try:
+        if census.now - held.stored < young or held.image_id in censuses.storing(
+                account, held.container):
+            return Finding(held.container, held.image_id, YOUNGER)
+        if not dry_run:
+            delete(account, where, abilities, held)
+        return Finding(held.container, held.image_id, DELETED)
+    except exceptions.SwiftVhdError as error:
+        return _failed(held.container, held.image_id, error)
+
+
+def _mend(account: Account, abilities: Abilities, container: str,
+          dry_run: bool) -> List[Finding]:
+    try:
+        return [Finding(container, image_id, RELINKED)
+                for image_id in deletion.relink_broken(account, abilities, container, dry_run)]
+    except exceptions.SwiftVhdError as error:
+        return [_failed(container, "", error)]
+
+
+def _offers(account: Account, where: names.Containers, images: ImageService, held: Set[str],
+            before: int, dry_run: bool) -> List[Finding]:
+    """Look at the objects through which Glance reads, but for those of what is held.
+
+    Those that Glance itself has put there are not ours, and never touched.
+    """
+    found = []
+    for row in list(account.listing(where.images)):
+        image_id = row["name"]
+        if image_id in held or censuses.modified(row["last_modified"]) > before:
+            continue
+        try:
+            view = offered.view(account, where, image_id)
+            if view is None or _exists(account, *view.lstrip("/").split("/", 1)):
+                continue
+            if images.exists(image_id):
+                found.append(Finding(where.images, image_id, LOST))
+                continue
+            if not dry_run:
+                offered.remove(account, where, image_id)
+            found.append(Finding(where.images, image_id, UNNAMED))
+        except exceptions.SwiftVhdError as error:
+            found.append(_failed(where.images, image_id, error))
+    return found
+
+
+def _index(account: Account, where: names.Containers, held: Set[str], before: int,
+           dry_run: bool) -> List[Finding]:
+    """Remove the index's entries that lead nowhere."""
+    found = []
+    for row in list(account.listing(where.index)):
+        image_id = row["name"]
+        if (image_id in held or image_id.startswith(".")
+                or censuses.modified(row["last_modified"]) > before):
+            continue
+        try:
+            entry = account.get_json(where.index, image_id)
+            if any(_exists(account, entry["container"], name) for name in (
+                    entry["view"], names.of_point(image_id, names.POINT))):
+                continue
+            if not dry_run:
+                account.delete(where.index, image_id)
+            found.append(Finding(where.index, image_id, UNNAMED))
+        except exceptions.ObjectMissing:
+            continue
+        except (exceptions.SwiftVhdError, KeyError, TypeError) as error:
+            found.append(_failed(where.index, image_id, error))
+    return found
+
+
+def _exists(account: Account, container: str, name: str) -> bool:
+    try:
+        account.headers(container, name)
+    except exceptions.ObjectMissing:
+        return False
+    return True
+
+
+def _failed(container: str, image_id: str, error: Exception) -> Finding:
+    LOG.debug("%s/%s", container, image_id, exc_info=error)
+    return Finding(container, image_id, FAILED, str(error))
