@@ -36,9 +36,9 @@ def parse(argv: List[str]) -> argparse.Namespace:
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", metavar="NAME", nargs="+", choices=sorted(scenarios.ALL),
                         help="scenarios to run; all by default: " + ", ".join(scenarios.ALL))
-    parser.add_argument("--size", type=_size, default=GIB, metavar="BYTES",
-                        help="data on each disk, as 2G or 512M (default: 1G; 2G for scenarios "
-                             "whose targets are set for that)")
+    parser.add_argument("--size", type=_size, metavar="BYTES",
+                        help="data on each disk, as 2G or 512M (default: 1G, and 2G where a "
+                             "target is set for that)")
     parser.add_argument("--runs", type=int, default=3, metavar="N",
                         help="rounds; each runs every contender once (default: %(default)s)")
     parser.add_argument("--slow-runs", type=int, default=1, metavar="N",
@@ -87,13 +87,13 @@ def main(argv: List[str]) -> int:
     args = parse(argv)
     chosen = [scenarios.ALL[name] for name in args.only or scenarios.ALL
               if args.only or scenarios.ALL[name].by_default]
-    options = Options(args.size, args.runs, args.slow_runs)
     with site.running(args.directory, args.sandbox) as where:
         report = Report(machine.describe(where.directory), {
-            "size": options.size, "runs": options.runs, "slow_runs": options.slow_runs})
+            "size": args.size, "runs": args.runs, "slow_runs": args.slow_runs})
         for scenario in chosen:
             try:
-                measure(scenario, where, options, report)
+                measure(scenario, where, Options(
+                    args.size or scenario.size, args.runs, args.slow_runs), report)
             except Exception as error:  # noqa: BLE001  (told; the others may yet succeed)
                 traceback.print_exc()
                 report.fail(scenario, "%s: %s" % (type(error).__name__, error))

@@ -103,6 +103,7 @@ class Scenario:
     :ivar better: whether :data:`HIGHER` or :data:`LOWER` values are.
     :ivar prepare: a context that gives the contenders, ours first.
     :ivar targets: by base line, the ratio that is to be reached.
+    :ivar size: bytes of data on its disks, unless others are asked for.
     :ivar by_default: whether it runs when no scenario is named.
     """
 
@@ -112,6 +113,7 @@ class Scenario:
     better: str
     prepare: Callable[[Site, Options], ContextManager[List[Contender]]]
     targets: Dict[str, float] = dataclasses.field(default_factory=dict)
+    size: int = GIB
     by_default: bool = True
 
 

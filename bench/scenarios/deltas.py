@@ -96,7 +96,7 @@ def _large(share: float, virtual_size: int, site: Site,
 SCENARIOS = [
     Scenario(name, "snapshot of a disk of which %s of the blocks changed%s" % (
                  text, ", host capped at 120 MB/s" if capped else ""),
-             "s", LOWER, functools.partial(_second, share, capped))
+             "s", LOWER, functools.partial(_second, share, capped), by_default=not capped)
     for name, text, share, capped in (
         ("snapshot_second_1pct", "1 %", 0.01, False),
         ("snapshot_second_0.1pct", "0.1 %", 0.001, False),

@@ -19,7 +19,7 @@ import functools
 from typing import Iterator, List
 
 from bench import disks, ours, peers
-from bench.disks import Disk
+from bench.disks import GIB, Disk
 from bench.scenario import HIGHER, OURS, Contender, Options, Run, Scenario, check, rate
 from bench.site import Site
 
@@ -87,10 +87,10 @@ def _check_same(site: Site, disk: Disk, point: ours.Stored) -> None:
 
 SCENARIOS = [
     Scenario("file_to_swift" + suffix, "a VHD file of %s data into Swift" % kind, "MiB/s", HIGHER,
-             functools.partial(_into_swift, kind), _UPLOAD)
-    for kind, suffix in (("random", ""), ("typical", "_typical"))
+             functools.partial(_into_swift, kind), _UPLOAD, size)
+    for kind, suffix, size in (("random", "", 2 * GIB), ("typical", "_typical", GIB))
 ] + [
     Scenario("swift_to_file" + suffix, "a point of %s data into a VHD file" % kind, "MiB/s",
-             HIGHER, functools.partial(_out_of_swift, kind), _DOWNLOAD)
-    for kind, suffix in (("random", ""), ("typical", "_typical"))
+             HIGHER, functools.partial(_out_of_swift, kind), _DOWNLOAD, size)
+    for kind, suffix, size in (("random", "", 2 * GIB), ("typical", "_typical", GIB))
 ]

@@ -101,7 +101,7 @@ SCENARIOS = [
     Scenario("restore_flat%s%s" % ("_capped" if capped else "", suffix),
              "a point without ancestors, of %s data, becomes a VDI%s" % (
                  kind, ", host capped at 120 MB/s" if capped else ""),
-             "s", LOWER, functools.partial(_flat, kind, capped))
+             "s", LOWER, functools.partial(_flat, kind, capped), by_default=not suffix)
     for kind, capped, suffix in (("random", False, ""), ("random", True, ""),
                                  ("typical", False, "_typical"))
 ] + [

@@ -19,7 +19,7 @@ import functools
 from typing import Iterator, List, Optional
 
 from bench import ours, peers
-from bench.disks import MIB, Disk
+from bench.disks import GIB, MIB, Disk
 from bench.host import CAP
 from bench.scenario import (
     HIGHER,
@@ -97,7 +97,8 @@ SCENARIOS = [
              "first snapshot of a disk of %s data%s" % (
                  kind, ", host capped at 120 MB/s" if capped else ""),
              "MiB/s", HIGHER, functools.partial(_full, kind, capped),
-             {CAP_NAME: 0.95} if capped else {})
-    for capped in (True, False)
-    for kind, suffix in (("random", ""), ("typical", "_typical"))
+             {CAP_NAME: 0.95} if capped else {}, size, usual)
+    for capped, kind, suffix, size, usual in (
+        (True, "random", "", 2 * GIB, True), (True, "typical", "_typical", GIB, False),
+        (False, "random", "", GIB, True), (False, "typical", "_typical", GIB, True))
 ]
