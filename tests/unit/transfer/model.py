@@ -43,15 +43,12 @@ from nova_swift_handler.transfer import fetch, jobs, snapshot
 from nova_swift_handler.transfer.report import Report
 from nova_swift_handler.transfer.source import Blocks, DiskSource
 from tests.unit.store.memory import MemoryAccount
+from tests.unit.transfer.world import ABILITIES
 
 MIB2 = 2 * 2 ** 20
 ZERO = bytes(MIB2)
 _SEEDS = 12
 """Different blocks there are: few, so that the same ones turn up in many places."""
-
-ABILITIES = Abilities(
-    ranges=True, inline_data=True, nested=True, nested_ranges=True, symlinks=True, tempurl=False,
-    tempurl_digest="", max_entries=1000, max_manifest=8 * 2 ** 20, max_object=5 * 2 ** 30, depth=5)
 
 POOR = dataclasses.replace(ABILITIES, ranges=False, inline_data=False, nested_ranges=False)
 """Of a cluster that stitches whole objects only."""
@@ -175,14 +172,15 @@ class Source(DiskSource):
 
 
 class Trouble:
-    """Lets something befall one request, the n-th from now on.
+    """Lets something befall one request, the n-th from now on of an object called like *where*.
 
     :ivar struck: whether it has.
     """
 
     def __init__(self, swift: Befallen, request: int, act: Callable[[], None],
-                 late: bool = False, forever: bool = False) -> None:
+                 late: bool = False, forever: bool = False, where: str = "") -> None:
         self._swift = swift
+        self._where = where
         self._left = request
         self._act = act
         self._late = late
@@ -202,6 +200,8 @@ class Trouble:
 
     def _hook(self, verb: str, container: str, name: str) -> None:
         with self._lock:
+            if self._left > 0 and not name.startswith(self._where):
+                return
             self._left -= 1
             strike = self._left == 0 or (self._forever and self._left < 0)
             self.struck = self.struck or strike
@@ -450,11 +450,12 @@ class History:
         if self._swift is None or self._random.random() < 0.5:
             return contextlib.nullcontext()
         act = self._random.choice(acts)
-        request = self._random.randint(1, 60)
+        where = self._random.choice(["", "", names.DATA, names.REGIONS, names.POINTS])
+        request = self._random.randint(1, 6 if where else 60)
         late = act is failing and self._random.random() < 0.5
-        done.append("  (%s%s at request %d)" % (
-            act.__name__, ", its answer lost," if late else "", request))
-        return Trouble(self._swift, request, act, late, act is dead)
+        done.append("  (%s%s at request %d of %s)" % (
+            act.__name__, ", its answer lost," if late else "", request, where or "all"))
+        return Trouble(self._swift, request, act, late, act is dead, where)
 
     def _any_volume(self) -> str:
         return self._random.choice(sorted(self._disks))

@@ -21,7 +21,8 @@ import pytest
 
 from nova_swift_handler.store.abilities import Abilities
 from nova_swift_handler.transfer import snapshot, upload
-from tests.unit.transfer.model import ABILITIES, POOR, Befallen, History
+from tests.unit.transfer.model import POOR, Befallen, History
+from tests.unit.transfer.world import ABILITIES
 
 _ROUNDS = int(os.environ.get("SWIFT_VHD_TEST_ROUNDS", "100"))
 """Histories; half of them the same each time, the others never twice."""
