@@ -168,10 +168,20 @@ class MemoryAccount(Account):
     def get(self, container: str, name: str) -> bytes:
         self.request("GET", container, name)
         with self.lock:
+            found = self._found("GET", container, name)
+            if found.entries is not None:
+                raise exceptions.StoreCorrupt("%s/%s: the bytes do not match the etag"
+                                              % (container, name))
+            return found.data
+
+    def read(self, container: str, name: str) -> bytes:
+        """Return the bytes of any object."""
+        with self.lock:
             return self._read(self._found("GET", container, name))
 
     def read_into(self, container: str, name: str, offset: int, target: memoryview) -> None:
-        data = self.get(container, name)[offset:offset + len(target)]
+        self.request("GET", container, name)
+        data = self.read(container, name)[offset:offset + len(target)]
         if len(data) != len(target):
             raise exceptions.StoreUnreachable("cut")
         target[:] = data

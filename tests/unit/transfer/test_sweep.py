@@ -23,11 +23,12 @@ from typing import Any, Callable, Dict, Iterator, List, Optional
 import pytest
 
 from nova_swift_handler import exceptions
-from nova_swift_handler.catalog import names, sweep
+from nova_swift_handler.catalog import lookup, names, raw, sweep
 from nova_swift_handler.catalog.point import Point
+from nova_swift_handler.store.manifest import Entry
 from tests.unit.store.memory import MemoryAccount
 
-from .world import DAY, NAMES, Killed, Mortal, Paused, World
+from .world import ABILITIES, DAY, NAMES, Killed, Mortal, Paused, World
 
 GRACE = 7 * DAY
 A = NAMES.volume("a")
@@ -215,7 +216,6 @@ def test_remains_of_views_and_of_points_are_condemned(world: World) -> None:
 
 
 def test_isos_stay_whole_and_their_remains_go(world: World) -> None:
-    from nova_swift_handler.store.manifest import Entry
     isos = NAMES.isos
     stored = world.account.put(isos, "data/one/000000", b"an ISO")
     world.account.put(isos, "data/two/000000", b"of a failed upload")
@@ -226,20 +226,17 @@ def test_isos_stay_whole_and_their_remains_go(world: World) -> None:
     assert sweep.sweep(world.account, isos, GRACE).condemned == 1
     assert [key for key in world.account.expire() if key[0] == isos] == [
         (isos, "data/two/000000")]
-    assert world.account.get(isos, "points/i/disk.iso") == b"an ISO"
+    assert world.account.read(isos, "points/i/disk.iso") == b"an ISO"
 
 
 def test_parts_of_views_that_are_nested_stay(world: World) -> None:
-    from nova_swift_handler.catalog import lookup, raw
-
-    from .world import ABILITIES
     second = _point(world, 2)
     blocks, stored = lookup.blocks(world.account, second)
     raw.publish(world.account, ABILITIES, second, blocks, stored)
-    before = world.account.get(A, names.of_point(second.image_id, names.RAW_VIEW))
+    before = world.account.read(A, names.of_point(second.image_id, names.RAW_VIEW))
     swept(world)
     world.account.expire()
-    assert world.account.get(A, names.of_point(second.image_id, names.RAW_VIEW)) == before
+    assert world.account.read(A, names.of_point(second.image_id, names.RAW_VIEW)) == before
 
 
 def test_a_reference_without_use_goes_and_one_in_use_stays(world: World) -> None:
