@@ -15,7 +15,8 @@
 from __future__ import annotations
 
 import array
-from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence
+import bisect
+from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 from nova_swift_handler.catalog import lookup
 from nova_swift_handler.catalog.blockmap import BlockMap, Place
@@ -60,6 +61,14 @@ class Changes:
     def numbers(self) -> Iterator[int]:
         """Yield the blocks' numbers."""
         return iter(self._blocks)
+
+    def target(self, block: int) -> Tuple[Optional[Segment], int]:
+        """Return the segment and the slot of one of the blocks; no segment if it is zero."""
+        at = bisect.bisect_left(self._blocks, block)
+        if at == len(self) or self._blocks[at] != block:
+            raise KeyError(block)
+        number = self._segments[at]
+        return None if number == _ZERO else self._stored[number], self._slots[at]
 
     def add(self, block: int, place: Optional[Place], stored: Sequence[Segment]) -> None:
         """Add a block: it is at *place*, which refers to *stored*, or zero if that is None."""

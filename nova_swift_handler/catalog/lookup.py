@@ -63,15 +63,23 @@ def region(account: Account, point: Point, ref: RegionRef) -> Region:
     :raises PointInvalid: its table is damaged.
     """
     table = account.get(point.container, ref.table)
-    found = Region.parse(table)
-    if regions.name(ref.index, table) + ".table" != ref.table:
-        raise exceptions.PointInvalid(
-            "%s/%s is not the table it was: its name no longer matches its bytes"
-            % (point.container, ref.table))
+    found = check_table("%s/%s" % (point.container, ref.table), table)
     if found.places and max(found.places).block >= block_count(point.virtual_size):
         raise exceptions.PointInvalid(
             "%s/%s has blocks beyond the end of the point's disk of %d bytes"
             % (point.container, ref.table, point.virtual_size))
+    return found
+
+
+def check_table(name: str, table: bytes) -> Region:
+    """Return the region whose table *table* is, if *name* is its name.
+
+    :raises PointInvalid: it is damaged.
+    """
+    found = Region.parse(table)
+    if not name.endswith(regions.name(found.index, table) + ".table"):
+        raise exceptions.PointInvalid(
+            "%s is not the table it was: its name no longer matches its bytes" % name)
     return found
 
 

@@ -1,0 +1,333 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Whether every object that a container's points live on is there and what it was.
+
+Nothing of the disks is read: sizes and etags are asked for, small objects are read and compared
+with what names them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import uuid
+from concurrent import futures
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Tuple
+
+from nova_swift_handler import exceptions
+from nova_swift_handler.catalog import changes, closing, finding, lookup, names, viewcheck, views
+from nova_swift_handler.catalog.blockmap import BlockMap
+from nova_swift_handler.catalog.finding import Finding
+from nova_swift_handler.catalog.point import WHOLE, Point
+from nova_swift_handler.catalog.segment import Segment
+from nova_swift_handler.store import lifetime
+from nova_swift_handler.store.account import Account
+
+_WORKERS = 8
+
+Wanted = Callable[[str], bool]
+"""Tells of an image id whether Glance reads it in place."""
+
+
+@dataclasses.dataclass
+class _Object:
+    """An object that points name.
+
+    :ivar etag: as it must be; None if that is not recorded.
+    :ivar size: bytes; None if that is not recorded.
+    """
+
+    kind: str
+    container: str
+    name: str
+    etag: Optional[str]
+    size: Optional[int]
+    points: List[str]
+
+
+def readable(account: Account, container: str) -> Tuple[List[Point], List[Finding]]:
+    """Return the points of *container*, and what is wrong with those that cannot be read."""
+    points, findings = [], []
+    for row in account.listing(container, names.POINTS):
+        image_id, _, part = row["name"][len(names.POINTS):].partition("/")
+        if part != names.POINT:
+            continue
+        try:
+            points.append(read(account, container, row["name"]))
+        except exceptions.ObjectMissing:
+            continue  # a listing may still name what was deleted since
+        except (exceptions.PointInvalid, exceptions.StoreCorrupt) as error:
+            findings.append(Finding(finding.POINT, container, row["name"], str(error),
+                                    (image_id,)))
+    return points, findings
+
+
+def read(account: Account, container: str, name: str) -> Point:
+    """Return the point whose ``point.json`` the object *name* is.
+
+    :raises ObjectMissing: it is gone.
+    :raises PointInvalid, StoreCorrupt: it is no point, or another's.
+    """
+    point = Point.parse(account.get_json(container, name))
+    if point.container != container or names.of_point(point.image_id, names.POINT) != name:
+        raise exceptions.PointInvalid("it is the point of image %s in %s, and lies elsewhere"
+                                      % (point.image_id, point.container))
+    return point
+
+
+def check(account: Account, containers: names.Containers, points: Iterable[Point],
+          for_glance: Wanted = lambda image_id: False,
+          progress: Callable[[int, int], None] = lambda done, total: None) -> List[Finding]:
+    """Return what is wrong with *points*, which are of one container.
+
+    :param for_glance: without it, Glance's objects are checked where they are there.
+    :param progress: called with the checks done and to do.
+    :raises StoreError: Swift could not be asked.
+    """
+    wanted = list(points)
+    known = {point.image_id: point for point in wanted}
+    tasks: List[Callable[[], Iterator[Finding]]] = [
+        _bound(_object, account, each) for each in _objects(wanted)]
+    for point in wanted:
+        tasks += [_bound(_closing, account, point), _bound(_views, account, point, known),
+                  _bound(_index, account, containers, point),
+                  _bound(_image, account, containers, point, for_glance)]
+    found: List[Finding] = []
+    with futures.ThreadPoolExecutor(_WORKERS) as pool:
+        for done, result in enumerate(pool.map(lambda task: list(task()), tasks), 1):
+            found += result
+            progress(done, len(tasks))
+    return found
+
+
+def _bound(call: Callable[..., Iterator[Finding]], *args: Any) -> Callable[[], Iterator[Finding]]:
+    return lambda: call(*args)
+
+
+def _objects(points: Iterable[Point]) -> Iterable[_Object]:
+    found: Dict[Tuple[str, str], _Object] = {}
+
+    def add(point: Point, kind: str, container: str, name: str, etag: Optional[str],
+            size: Optional[int]) -> None:
+        each = found.setdefault((container, name), _Object(kind, container, name, etag, size, []))
+        each.points.append(point.image_id)
+
+    for point in points:
+        for segment in point.segments:
+            add(point, finding.SEGMENT, segment.container, segment.name, segment.etag,
+                segment.size)
+        if point.vhd_size:
+            add(point, finding.HEAD, point.container,
+                names.of_point(point.image_id, names.HEAD), point.head, None)
+        for ref in point.regions:
+            add(point, finding.TABLE, point.container, ref.table, None, None)
+            for part in ref.parts:
+                add(point, finding.PART, point.container, part["name"], part["etag"],
+                    part["size"])
+    return found.values()
+
+
+def _object(account: Account, each: _Object) -> Iterator[Finding]:
+    def bad(problem: str, advice: str = "") -> Finding:
+        return Finding(each.kind, each.container, each.name, problem, tuple(each.points),
+                       advice=advice)
+
+    try:
+        headers = account.headers(each.container, each.name)
+        if each.kind == finding.TABLE:
+            lookup.check_table(each.name, account.get(each.container, each.name))
+    except exceptions.ObjectMissing:
+        yield bad(finding.ABSENT)
+        return
+    except (exceptions.PointInvalid, exceptions.StoreCorrupt) as error:
+        yield bad(str(error))
+        return
+    except exceptions.StoreUnreachable as error:
+        refuse_outage(account, each.container)
+        yield bad("it cannot be read: %s" % error)
+        return
+    etag, size = headers["etag"].strip('"'), int(headers["content-length"])
+    if each.size is not None and size != each.size:
+        yield bad("it has %d bytes, not %d" % (size, each.size))
+    elif each.etag is not None and etag != each.etag:
+        yield bad("it has etag %s, not %s: other bytes are there" % (etag, each.etag))
+    if lifetime.DELETE_AT in headers:
+        yield bad("Swift is to delete it at %s (seconds since 1970)"
+                  % headers[lifetime.DELETE_AT],
+                  "run `swift-vhd store sweep` now, which takes that back")
+
+
+def _closing(account: Account, point: Point) -> Iterator[Finding]:
+    name = names.closing(point.upload_id)
+    try:
+        told, _runs = closing.parse(account.get(point.container, name))
+        problem = "" if told == point else "it tells of another point, or otherwise of this one"
+    except exceptions.ObjectMissing:
+        problem = finding.ABSENT
+    except (exceptions.PointInvalid, exceptions.StoreCorrupt) as error:
+        problem = str(error)
+    if problem:
+        yield Finding(finding.CLOSING, point.container, name, problem, (point.image_id,))
+
+
+def _index(account: Account, containers: names.Containers, point: Point) -> Iterator[Finding]:
+    try:
+        entry = account.get_json(containers.index, point.image_id)
+        found = (entry["container"], entry["view"], entry["kind"])
+        problem = "" if found == (point.container, names.of_point(
+            point.image_id, names.DISK_VIEW), point.kind) else "it leads elsewhere: %s" % (found,)
+    except exceptions.ObjectMissing:
+        problem = "it is not there, so no boot finds the image"
+    except (exceptions.StoreCorrupt, KeyError, TypeError) as error:
+        problem = "it is damaged: %r" % error
+    if problem:
+        yield Finding(finding.INDEX, containers.index, point.image_id, problem,
+                      (point.image_id,))
+
+
+def _image(account: Account, containers: names.Containers, point: Point,
+           for_glance: Wanted) -> Iterator[Finding]:
+    problem = ""
+    try:
+        headers = account.headers(containers.images, point.image_id)
+        stitched = headers.get("x-static-large-object", "").lower() == "true"
+        # Glance's own uploads lie there as well, and are none of ours.
+        entries = account.manifest(containers.images, point.image_id) if stitched else []
+        ours = "/%s/%s" % (point.container, names.of_point(point.image_id, names.DISK_VIEW))
+        if len(entries) == 1 and entries[0].path == ours:
+            size = int(headers["content-length"])
+            if size != point.vhd_size:
+                problem = "it gives Glance %d bytes, not %d" % (size, point.vhd_size)
+        elif for_glance(point.image_id):
+            problem = "it is not what Glance is to read: %s" % ours
+    except exceptions.ObjectMissing:
+        if for_glance(point.image_id):
+            problem = "it is not there, and Glance has the image active"
+    if problem:
+        yield Finding(finding.IMAGE, containers.images, point.image_id, problem,
+                      (point.image_id,))
+
+
+# -- views ------------------------------------------------------------------------------------
+
+def _views(account: Account, point: Point, known: Dict[str, Point]) -> Iterator[Finding]:
+    try:
+        blocks, stored = lookup.blocks(account, point)
+    except (exceptions.ObjectMissing, exceptions.PointInvalid, exceptions.StoreCorrupt):
+        # Said of the table already, but for what only the whole of them shows.
+        if all(_table_is_whole(account, point, ref.table) for ref in point.regions):
+            yield Finding(finding.POINT, point.container,
+                          names.of_point(point.image_id, names.POINT),
+                          "its tables do not add up to its digest", (point.image_id,))
+        return
+    whole = whole_disk(point, blocks, stored)
+    # Where only whole segments can be stitched, some views cannot be.
+    problem = _problem(account, point, names.DISK_VIEW, whole) if point.vhd_size else ""
+    if point.vhd_size and not problem:
+        size = account.head(point.container, names.of_point(
+            point.image_id, names.DISK_VIEW)).size
+        problem = "" if size == point.vhd_size else "it has %d bytes, not %d" % (
+            size, point.vhd_size)
+    if problem:
+        yield _of_view(point, finding.DISK, names.DISK_VIEW, problem)
+    problem = _delta_problem(account, point, known, whole)
+    if problem:
+        yield _of_view(point, finding.DELTA, names.DELTA_VIEW, problem)
+    try:
+        size = account.head(point.container, names.of_point(point.image_id, names.RAW_VIEW)).size
+        if size != point.virtual_size:
+            yield _of_view(point, finding.RAW, names.RAW_VIEW, "it has %d bytes, not %d"
+                           % (size, point.virtual_size))
+    except exceptions.ObjectMissing:
+        pass  # it is made on demand
+
+
+def whole_disk(point: Point, blocks: BlockMap, stored: List[Segment]) -> viewcheck.Expected:
+    """Return what a view of the whole disk of *point* should be."""
+    def target(number: int) -> viewcheck.Target:
+        place = blocks.get(number)
+        assert place is not None
+        return viewcheck.Target(stored[place.segment], place.slot)
+
+    return viewcheck.Expected(point.virtual_size, uuid.UUID(point.image_id).bytes, None,
+                              blocks.order, target)
+
+
+def _delta_problem(account: Account, point: Point, known: Dict[str, Point],
+                   whole: viewcheck.Expected) -> str:
+    try:
+        parent_id = views.parent_of(account, point.container, point.image_id)
+        if parent_id is None:
+            return _problem(account, point, names.DELTA_VIEW, whole)
+        parent = known.get(parent_id) or read(
+            account, point.container, names.of_point(parent_id, names.POINT))
+    except exceptions.ObjectMissing:
+        if point.stitching == WHOLE:
+            return ""
+        return "it, or the point that it refers to, is not there"
+    except (exceptions.PointInvalid, exceptions.StoreCorrupt) as error:
+        return "the point that it refers to cannot be read: %s" % error
+    if parent.sequence >= point.sequence:
+        return "it refers to point %s, which is not older" % parent_id
+    try:
+        differing = changes.between(account, parent, point)
+    except (exceptions.ObjectMissing, exceptions.PointInvalid, exceptions.StoreCorrupt):
+        return ""  # said of the parent's tables
+    for name in names.ZEROS if any(each.segment is None for each in differing) else ():
+        try:
+            if not viewcheck.zeros_are_zero(account, point.container, name):
+                return "%s, which it names, is not zero" % name
+        except exceptions.ObjectMissing:
+            return "%s, which it names, is not there" % name
+    return _problem(account, point, names.DELTA_VIEW, viewcheck.Expected(
+        point.virtual_size, uuid.UUID(point.image_id).bytes, uuid.UUID(parent_id).bytes,
+        differing.numbers,
+        lambda number: viewcheck.Target(*differing.target(number))))
+
+
+def _problem(account: Account, point: Point, view: str, expected: viewcheck.Expected) -> str:
+    try:
+        return viewcheck.problem(account, point.container, names.of_point(
+            point.image_id, view), expected) or ""
+    except exceptions.ObjectMissing as error:
+        return "it, or something it is stitched from, is not there: %s" % error
+    except exceptions.StoreError as error:
+        # A stitched object whose parts are damaged is refused by 409, or makes Swift fail by 500.
+        refuse_outage(account, point.container)
+        return "it cannot be read: %s" % error
+
+
+def refuse_outage(account: Account, container: str) -> None:
+    """Return if *container* can be asked for, so that it was one object that could not.
+
+    :raises StoreError: Swift as a whole is out.
+    """
+    account.head_container(container)
+
+
+def _of_view(point: Point, kind: str, view: str, problem: str) -> Finding:
+    return Finding(kind, point.container, names.of_point(point.image_id, view), problem,
+                   (point.image_id,))
+
+
+def _table_is_whole(account: Account, point: Point, name: str) -> bool:
+    try:
+        lookup.check_table(name, account.get(point.container, name))
+    except (exceptions.ObjectMissing, exceptions.PointInvalid, exceptions.StoreCorrupt):
+        return False
+    return True
+
+
+def sort_key(each: Finding) -> str:
+    """Sort findings by object, the same each time."""
+    return json.dumps([each.kind, each.container, each.name, each.problem])

@@ -1,0 +1,67 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Which containers hold points."""
+
+from __future__ import annotations
+
+import random
+from typing import List
+
+from nova_swift_handler import exceptions
+from nova_swift_handler.catalog import lookup, names
+from nova_swift_handler.catalog.point import Point
+from nova_swift_handler.store.account import Account
+
+
+def volumes(account: Account, containers: names.Containers) -> List[str]:
+    """Return the containers of all volumes."""
+    return sorted(account.containers(containers.volume("")))
+
+
+def everywhere(account: Account, containers: names.Containers) -> List[str]:
+    """Return the containers of all volumes, and the templates'."""
+    return [*volumes(account, containers), containers.templates]
+
+
+def volume_of(containers: names.Containers, container: str) -> str:
+    """Return the volume id of a container; of the templates', its name."""
+    prefix = containers.volume("")
+    return container[len(prefix):] if container.startswith(prefix) else container
+
+
+def wanted(account: Account, containers: names.Containers, image_id: str) -> Point:
+    """Return the point of an image.
+
+    :raises PointInvalid: there is none, or it cannot be used.
+    """
+    point = lookup.find(account, containers, image_id)
+    if point is None:
+        raise exceptions.PointInvalid(
+            "the index has no disk of image %s; if there should be one, run `swift-vhd store "
+            "rebuild`, which also tells of lost ones" % image_id)
+    return point
+
+
+def any_of(account: Account, containers: names.Containers, seed: int) -> Point:
+    """Return a point of all there are, the same for the same *seed*.
+
+    :raises PointInvalid: there is none.
+    """
+    found = [(container, row["name"]) for container in everywhere(account, containers)
+             for row in account.listing(container, names.POINTS)
+             if row["name"].endswith("/" + names.POINT)]
+    if not found:
+        raise exceptions.PointInvalid("there is no point to choose from")
+    # Chosen by a seed, not against anybody.
+    _container, name = random.Random(seed).choice(sorted(found))  # noqa: S311
+    return wanted(account, containers, name.split("/")[1])

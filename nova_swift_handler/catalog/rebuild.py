@@ -1,0 +1,349 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Make anew what was lost beside the data: tables, regions, views, ``point.json``, index entries.
+
+An upload's segments and its closing, below ``data/``, say all that the rest says.  Nothing is
+written before the blocks' digests, which the segments' trailers have, add up to the point's.
+
+A closing without a ``point.json`` may be of a point that was lost, of an upload that was killed
+just before it was complete, or of a deletion that was killed just before its end.  So such a point
+is made only if the index still has it, if Glance has its image active, or if told to.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import uuid
+from concurrent import futures
+from typing import ContextManager, Dict, Iterator, List, NamedTuple, Optional, Set, Tuple
+
+from nova_swift_handler import exceptions
+from nova_swift_handler.catalog import (
+    closing,
+    finding,
+    headers,
+    inheritance,
+    lineage,
+    lookup,
+    names,
+    relink,
+    views,
+)
+from nova_swift_handler.catalog import region as regions
+from nova_swift_handler.catalog.blockmap import BlockMap, Place
+from nova_swift_handler.catalog.finding import Finding
+from nova_swift_handler.catalog.intent import Intent
+from nova_swift_handler.catalog.point import Point, RegionRef
+from nova_swift_handler.catalog.publish import Publisher
+from nova_swift_handler.catalog.segment import Segment
+from nova_swift_handler.catalog.views import VHD_CONTENT_TYPE, Views
+from nova_swift_handler.store.abilities import Abilities
+from nova_swift_handler.store.account import Account
+from nova_swift_handler.vhd.layout import block_count
+
+MADE, TO_MAKE, CANDIDATE, LOST = "made", "to make", "candidate", "lost"
+
+_WORKERS = 8
+
+
+class Outcome(NamedTuple):
+    """What became of a point's lost objects.
+
+    :ivar state: ``MADE``; ``TO_MAKE`` in a dry run; ``CANDIDATE`` for a point that is made only
+        if told to; ``LOST`` for what cannot be made.
+    :ivar what: kinds of objects, see ``finding``.
+    :ivar why: how that is known, or why it cannot be.
+    """
+
+    image_id: str
+    container: str
+    state: str
+    what: Tuple[str, ...]
+    why: str
+
+
+def rebuild(account: Account, containers: names.Containers, abilities: Abilities,
+            container: str, *, dry_run: bool = False, everything: bool = False,
+            active: headers.Wanted = lambda image_id: False,
+            for_glance: headers.Wanted = lambda image_id: False) -> List[Outcome]:
+    """Make anew what the points of *container* lack.
+
+    :param everything: make points of all closings, whatever became of them.
+    :param active: tells whether Glance has an image active.
+    :param for_glance: tells whether Glance reads it in place.
+    :raises StoreError: Swift failed; doing it again goes on.
+    """
+    work = _Rebuild(account, containers, abilities, container, dry_run, for_glance)
+    announced: ContextManager[object] = contextlib.nullcontext() if dry_run else Intent(
+        account, container, str(uuid.uuid4()), "")
+    with announced:
+        outcomes = list(work.points(everything, active))
+        return outcomes + list(work.objects())
+
+
+class _Rebuild:
+    def __init__(self, account: Account, containers: names.Containers, abilities: Abilities,
+                 container: str, dry_run: bool, for_glance: headers.Wanted) -> None:
+        self._account = account
+        self._containers = containers
+        self._abilities = abilities
+        self._container = container
+        self._dry_run = dry_run
+        self._for_glance = for_glance
+        self._views = Views(account, container, abilities)
+        self._publisher = Publisher(account, containers, container, abilities)
+
+    # -- whole points -------------------------------------------------------------------------
+
+    def points(self, everything: bool, active: headers.Wanted) -> Iterator[Outcome]:
+        """Make the points that have no ``point.json`` they can be read from."""
+        whole, damaged = headers.readable(self._account, self._container)
+        known = {point.image_id for point in whole}
+        uploads = {point.upload_id for point in whole}
+        unread = {image_id for each in damaged for image_id in each.points}
+        lost: List[Point] = []
+        for row in list(self._account.listing(self._container, names.DATA)):
+            upload_id, _, part = row["name"][len(names.DATA):].partition("/")
+            if part != "closing" or upload_id in uploads:
+                continue
+            try:
+                point, _runs = closing.parse(self._account.get(self._container, row["name"]))
+            except exceptions.ObjectMissing:
+                continue
+            except (exceptions.PointInvalid, exceptions.StoreCorrupt) as error:
+                yield Outcome("", self._container, LOST, (finding.POINT,),
+                              "%s: %s" % (row["name"], error))
+                continue
+            if point.image_id not in known and point.container == self._container:
+                lost.append(point)
+        for point in sorted(lost, key=lambda each: (each.sequence, each.image_id)):
+            unread.discard(point.image_id)
+            yield self._point(point, self._reason(point, everything, active))
+        for image_id in sorted(unread):
+            yield Outcome(image_id, self._container, LOST, (finding.POINT,),
+                          "its point.json cannot be read, and there is no closing of it that can")
+
+    def _reason(self, point: Point, everything: bool, active: headers.Wanted) -> str:
+        """Return why *point* is to be made; nothing if it is not known to have been lost."""
+        try:
+            self._account.head(point.container, names.of_point(point.image_id, names.POINT))
+            return "its point.json is damaged"
+        except exceptions.ObjectMissing:
+            pass
+        try:
+            entry = self._account.get_json(self._containers.index, point.image_id)
+            if entry["container"] == point.container:
+                return "the index has it"
+        except (exceptions.ObjectMissing, exceptions.StoreCorrupt, KeyError, TypeError):
+            pass
+        if active(point.image_id):
+            return "Glance has its image active"
+        return "all were asked for" if everything else ""
+
+    def _point(self, point: Point, reason: str) -> Outcome:
+        outcome = functools.partial(Outcome, point.image_id, point.container)
+        if not reason:
+            return outcome(CANDIDATE, (finding.POINT,),
+                           "there is a closing and no point: an upload or a deletion was killed, "
+                           "or the point was lost; --all makes it")
+        try:
+            blocks, stored = self._salvaged(point)
+            if not self._dry_run:
+                self._make(point, blocks, stored)
+        except (exceptions.PointInvalid, exceptions.StoreError) as error:
+            return outcome(LOST, (finding.POINT,), _why(error))
+        return outcome(self._state, (finding.POINT,), reason)
+
+    @property
+    def _state(self) -> str:
+        return TO_MAKE if self._dry_run else MADE
+
+    def _make(self, point: Point, blocks: BlockMap, stored: List[Segment]) -> None:
+        self._regions(point, blocks, stored)
+        self._disk(point, blocks, stored)
+        self._delta(point)
+        self._account.put_json(point.container, names.of_point(point.image_id, names.POINT),
+                               point.as_json())
+        self._enter(point)
+        if self._for_glance(point.image_id):
+            self._offer(point)
+
+    # -- single objects -----------------------------------------------------------------------
+
+    def objects(self) -> Iterator[Outcome]:
+        """Make what points lack that have their ``point.json``."""
+        points, _damaged = headers.readable(self._account, self._container)
+        found = headers.check(self._account, self._containers, points, self._for_glance)
+        wanted = [(point, _of(found, point)) for point in sorted(
+            points, key=lambda each: (each.sequence, each.image_id))]
+        wanted = [(point, its) for point, its in wanted if its]
+        failed: Dict[str, str] = {}
+        # First all tables, since one point's delta.vhd needs those of two.
+        for step in (self._mend_regions, self._mend_rest):
+            for point, its in wanted:
+                try:
+                    if point.image_id not in failed:
+                        step(point, {each.kind for each in its})
+                except (exceptions.PointInvalid, exceptions.StoreError) as error:
+                    failed[point.image_id] = _why(error)
+        for point, its in wanted:
+            why = failed.get(point.image_id, "; ".join(
+                "%s: %s" % (each.name, each.problem) for each in its))
+            yield Outcome(point.image_id, point.container,
+                          LOST if point.image_id in failed else self._state,
+                          tuple(sorted({each.kind for each in its})), why)
+
+    def _mend_regions(self, point: Point, kinds: Set[str]) -> None:
+        if kinds & {finding.TABLE, finding.PART}:
+            blocks, stored = self._salvaged(point)
+            if not self._dry_run:
+                self._regions(point, blocks, stored)
+
+    def _mend_rest(self, point: Point, kinds: Set[str]) -> None:
+        if self._dry_run:
+            return
+        # Tables that were looked at were mended by now, and views seen only through them.
+        if kinds & {finding.TABLE, finding.PART, finding.HEAD, finding.DISK, finding.CLOSING}:
+            blocks, stored = lookup.blocks(self._account, point)
+            if kinds & {finding.HEAD, finding.DISK}:
+                self._disk(point, blocks, stored)
+            if finding.CLOSING in kinds:
+                self._account.put(point.container, names.closing(point.upload_id),
+                                  closing.pack(point, blocks, stored))
+        if finding.DELTA in kinds:
+            self._delta(point)
+        if finding.INDEX in kinds:
+            self._enter(point)
+        if finding.IMAGE in kinds:
+            self._offer(point)
+
+    # -- how each is made ---------------------------------------------------------------------
+
+    def _salvaged(self, point: Point) -> Tuple[BlockMap, List[Segment]]:
+        """Return where the blocks of *point* are, by its closing and its segments' trailers.
+
+        :raises ObjectMissing: a segment or the closing is gone, or is not what it was.
+        :raises PointInvalid: they do not add up to the point's digest.
+        """
+        gone = inheritance.missing(self._account, point.segments)
+        if gone:
+            raise exceptions.ObjectMissing(
+                "segments it lives on are gone, or not what they were: %s" % ", ".join(
+                    sorted(segment.path for segment in gone)))
+        told, runs = closing.parse(self._account.get(
+            point.container, names.closing(point.upload_id)))
+        if told != point:
+            raise exceptions.PointInvalid(
+                "the closing of its upload tells of another point, or otherwise of this one")
+        by_segment: Dict[int, List[closing.Run]] = {}
+        for run in runs:
+            by_segment.setdefault(run.segment, []).append(run)
+        blocks = BlockMap(block_count(point.virtual_size))
+        read = functools.partial(lineage.trailer_of, self._account)
+        with futures.ThreadPoolExecutor(_WORKERS) as pool:
+            numbers = sorted(by_segment)
+            for start in range(0, len(numbers), _WORKERS):
+                some = numbers[start:start + _WORKERS]
+                for number, trailer in zip(some, pool.map(
+                        read, [point.segments[number] for number in some])):
+                    for run in by_segment[number]:
+                        for at in range(run.blocks):
+                            digest = trailer.entries[run.slot + at][1]
+                            blocks.set(Place(run.first + at, number, run.slot + at, digest))
+        if blocks.digest(point.virtual_size) != point.digest:
+            raise exceptions.PointInvalid(
+                "what the segments' trailers say does not add up to the point's digest")
+        return blocks, point.segments
+
+    def _regions(self, point: Point, blocks: BlockMap, stored: List[Segment]) -> None:
+        for ref in point.regions:
+            self._region(point, ref, blocks, stored)
+
+    def _region(self, point: Point, ref: RegionRef, blocks: BlockMap,
+                stored: List[Segment]) -> None:
+        region = regions.Region.cut(ref.index, blocks, stored)
+        table = region.table()
+        if regions.name(ref.index, table) + ".table" != ref.table:
+            raise exceptions.PointInvalid(
+                "the table that the segments give for region %d is not %s"
+                % (ref.index, ref.table))
+        self._account.put(point.container, ref.table, table)
+        if not ref.parts:
+            return
+        entries = [entry for part in region.manifests(self._abilities.max_entries)
+                   for entry in part]
+        for part in ref.parts:
+            size, some = 0, []
+            while entries and size < part["size"]:
+                size += entries[0].length
+                some.append(entries.pop(0))
+            put = self._account.put_manifest(point.container, part["name"], some,
+                                             VHD_CONTENT_TYPE)
+            if (put.etag, put.size) != (part["etag"], part["size"]):
+                raise exceptions.StoreCorrupt(
+                    "%s/%s is stitched otherwise than it was: it has etag %s, not %s"
+                    % (point.container, part["name"], put.etag, part["etag"]))
+
+    def _disk(self, point: Point, blocks: BlockMap, stored: List[Segment]) -> None:
+        view = self._views.disk(point.image_id, point.virtual_size, blocks, stored,
+                                point.regions, [names.DISK_VIEW])
+        if (view.size, view.head) != (point.vhd_size, point.head):
+            raise exceptions.StoreCorrupt(
+                "%s of %s is not what it was: it has %d bytes and a head of etag %s, not %d and "
+                "%s" % (names.DISK_VIEW, point.path, view.size, view.head, point.vhd_size,
+                        point.head))
+
+    def _delta(self, point: Point) -> None:
+        parent = self._parent(point)
+        if parent is None and point.parent_container == point.container:
+            relink.to_older(self._account, self._views, point)
+        else:
+            relink.to(self._account, self._views, point, parent)
+
+    def _parent(self, point: Point) -> Optional[Point]:
+        """Return the point that the ``delta.vhd`` referred to, if that is still there."""
+        ids = [point.parent] if point.parent_container == point.container else []
+        with contextlib.suppress(exceptions.ObjectMissing):
+            ids.insert(0, views.parent_of(self._account, point.container, point.image_id))
+        for image_id in ids:
+            if image_id is None:
+                continue
+            try:
+                parent = headers.read(self._account, point.container,
+                                      names.of_point(image_id, names.POINT))
+            except (exceptions.ObjectMissing, exceptions.PointInvalid, exceptions.StoreCorrupt):
+                continue
+            if parent.sequence < point.sequence and parent.virtual_size == point.virtual_size:
+                return parent
+        return None
+
+    def _enter(self, point: Point) -> None:
+        self._publisher.enter(point.image_id, point.kind,
+                              names.of_point(point.image_id, names.DISK_VIEW))
+
+    def _offer(self, point: Point) -> None:
+        self._publisher.offer(point.image_id, names.of_point(point.image_id, names.DISK_VIEW),
+                              point.vhd_size, VHD_CONTENT_TYPE)
+
+
+def _of(found: List[Finding], point: Point) -> List[Finding]:
+    return [each for each in found
+            if each.kind in finding.REBUILT and point.image_id in each.points]
+
+
+def _why(error: Exception) -> str:
+    """Return why something cannot be made, unless it was only that Swift could not be asked."""
+    if isinstance(error, (exceptions.StoreUnreachable, exceptions.StoreAuthFailed)):
+        raise error
+    return str(error)

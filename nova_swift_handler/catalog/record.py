@@ -1,0 +1,50 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""``verified.json``: when the points of a container were last verified, and with what result."""
+
+from __future__ import annotations
+
+from typing import Any, Dict
+
+from nova_swift_handler import exceptions
+from nova_swift_handler.catalog.verify import How, Verdict
+from nova_swift_handler.store.account import Account
+
+NAME = "verified.json"
+
+
+def keep(account: Account, verdict: Verdict, how: How) -> None:
+    """Record *verdict*, at the cluster's time.
+
+    Two that verify at once may lose one record of two: it is for reports alone.
+    """
+    known = read(account, verdict.container)
+    at = account.head_container(verdict.container)["date"]
+    there = {row["name"].split("/")[1] for row in account.listing(verdict.container, "points/")
+             if row["name"].endswith("/point.json")}
+    for image_id in verdict.points:
+        known[image_id] = {
+            "at": at, "level": how.level,
+            "problems": [each.as_json() for each in verdict.bad(image_id)][:100]}
+    account.put_json(verdict.container, NAME, {
+        "format": 1,
+        "points": {image_id: value for image_id, value in known.items() if image_id in there}})
+
+
+def read(account: Account, container: str) -> Dict[str, Any]:
+    """Return, by image id, ``{"at", "level", "problems"}`` of each point's last verification."""
+    try:
+        value = account.get_json(container, NAME)
+        return dict(value["points"])
+    except (exceptions.ObjectMissing, exceptions.StoreCorrupt, KeyError, TypeError, ValueError):
+        return {}

@@ -1,0 +1,79 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The points of a volume as a tree: each below the one that its ``delta.vhd`` refers to."""
+
+from __future__ import annotations
+
+from concurrent import futures
+from typing import Dict, Iterator, List, NamedTuple, Optional
+
+from nova_swift_handler import exceptions
+from nova_swift_handler.catalog import lookup, names, views
+from nova_swift_handler.catalog.point import Point
+from nova_swift_handler.store.account import Account
+
+_WORKERS = 8
+
+
+class Node(NamedTuple):
+    """A point in the tree.
+
+    :ivar parent: image id of the point that its ``delta.vhd`` refers to; None for a whole disk.
+    :ivar delta_size: bytes of its ``delta.vhd``; None if it is not there.
+    :ivar lead: what is drawn in front of it.
+    :ivar depth: how many points are above it.
+    """
+
+    point: Point
+    parent: Optional[str]
+    delta_size: Optional[int]
+    lead: str = ""
+    depth: int = 0
+
+
+def tree(account: Account, container: str) -> List[Node]:
+    """Return the points of *container*, each behind its parent, oldest first.
+
+    :raises StoreError: Swift could not be asked.
+    """
+    points = sorted(lookup.points(account, container),
+                    key=lambda point: (point.sequence, point.image_id))
+    with futures.ThreadPoolExecutor(_WORKERS) as pool:
+        nodes = list(pool.map(lambda point: _node(account, point), points))
+    known = {node.point.image_id for node in nodes}
+    below: Dict[Optional[str], List[Node]] = {}
+    for node in nodes:
+        below.setdefault(node.parent if node.parent in known else None, []).append(node)
+    return list(_drawn(below, None, "", 0))
+
+
+def _node(account: Account, point: Point) -> Node:
+    try:
+        parent = views.parent_of(account, point.container, point.image_id)
+        size = account.head(point.container, names.of_point(
+            point.image_id, names.DELTA_VIEW)).size
+        return Node(point, parent, size)
+    except exceptions.ObjectMissing:
+        return Node(point, None, None)
+
+
+def _drawn(below: Dict[Optional[str], List[Node]], parent: Optional[str], lead: str,
+           depth: int) -> Iterator[Node]:
+    # Taken out, so that even what leads in a circle comes to an end.
+    children = below.pop(parent, [])
+    for number, node in enumerate(children, 1):
+        last = number == len(children)
+        branch = "" if not depth else "`- " if last else "|- "
+        yield node._replace(lead=lead + branch, depth=depth)
+        under = lead + ("" if not depth else "   " if last else "|  ")
+        yield from _drawn(below, node.point.image_id, under, depth + 1)
