@@ -36,6 +36,7 @@ from nova_swift_handler import exceptions
 
 UNEXPECTED = 1
 USAGE = 2
+BAD_DATA = 7
 KNOWN = 9
 INTERRUPTED = 130
 BROKEN_PIPE = 141
@@ -43,14 +44,14 @@ BROKEN_PIPE = 141
 # The first that fits counts.
 _CODES = (
     (exceptions.ConfigError, 3),
-    (exceptions.ImageCorrupt, 7),
-    (exceptions.StoreCorrupt, 7),
+    (exceptions.ImageCorrupt, BAD_DATA),
+    (exceptions.StoreCorrupt, BAD_DATA),
     (exceptions.XapiError, 4),
     (exceptions.StoreError, 5),
     (exceptions.GlanceError, 6),
-    (exceptions.VhdError, 7),
-    (exceptions.PointInvalid, 7),
-    (exceptions.ImageUnsupported, 7),
+    (exceptions.VhdError, BAD_DATA),
+    (exceptions.PointInvalid, BAD_DATA),
+    (exceptions.ImageUnsupported, BAD_DATA),
     (exceptions.TransferFailed, 8),
     (exceptions.StagingFull, 8),
     (exceptions.SwiftVhdError, KNOWN),

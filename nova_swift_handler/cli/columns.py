@@ -1,0 +1,41 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Values that people and programs want to see differently."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cliff import columns
+
+_UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
+
+
+class Bytes(columns.FormattableColumn):
+    """A number of bytes: with a unit for people, plain for programs; nothing if unknown."""
+
+    _value: Any
+
+    def human_readable(self) -> str:
+        """Return it with a unit."""
+        return size(self._value)
+
+
+def size(value: Any) -> str:
+    """Return a number of bytes with a unit."""
+    if value is None:
+        return ""
+    number, unit = float(value), 0
+    while number >= 1024 and unit < len(_UNITS) - 1:
+        number, unit = number / 1024, unit + 1
+    return ("%d %s" if not unit else "%.1f %s") % (number, _UNITS[unit])

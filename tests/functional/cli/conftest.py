@@ -1,0 +1,113 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The command line, on a volume in a real Swift."""
+
+from __future__ import annotations
+
+import configparser
+import io
+import json
+import logging
+import pathlib
+import uuid
+from typing import Any, Iterator, List, Tuple
+
+import pytest
+from cliff import commandmanager
+
+from nova_swift_handler.cli import app
+from tests.functional.store.conftest import Site, site  # noqa: F401  (fixtures)
+from tests.functional.transfer.shop import Shop
+from tests.functional.transfer.test_deltas import Disk, snapshot
+from tests.unit.vhd.conftest import libvhdi, qemu_img  # noqa: F401  (fixtures)
+
+_SOURCES = pathlib.Path(__file__).parents[3]
+
+
+class Place:
+    """A volume ``a`` of two points, and the command line's way to it.
+
+    :ivar points: oldest first.
+    :ivar disks: what is on them.
+    """
+
+    def __init__(self, shop: Shop, conf: pathlib.Path, directory: pathlib.Path) -> None:
+        self.shop = shop
+        self._conf = conf
+        disk = Disk(12)
+        for number in (0, 1, 2, 7, 11):
+            disk.write(number, number)
+        self.points = [snapshot(shop, disk, directory)]
+        self.disks = [disk.raw()]
+        disk.write(5, 105)
+        del disk.held[1]
+        self.points.append(snapshot(shop, disk, directory))
+        self.disks.append(disk.raw())
+
+    @property
+    def ids(self) -> List[str]:
+        return [point.image_id for point in self.points]
+
+    def run(self, *argv: str) -> Tuple[int, str, str]:
+        """Run ``swift-vhd``; return its exit code, output and messages."""
+        out, err = io.StringIO(), io.StringIO()
+        code = app.SwiftVhd(stdout=out, stderr=err).run(
+            ["--config-file", str(self._conf), *argv])
+        return code, out.getvalue(), err.getvalue()
+
+    def value(self, *argv: str, code: int = 0) -> Any:
+        """Run a command with ``-f json``; return what it shows."""
+        got, out, err = self.run(*argv, "-f", "json")
+        assert got == code, err
+        return json.loads(out)
+
+
+@pytest.fixture(scope="module")
+def place(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:  # noqa: F811
+    shop = Shop(site, "t%s" % uuid.uuid4().hex[:10])
+    shop.set_up()
+    directory = tmp_path_factory.mktemp("place")
+    conf = configparser.RawConfigParser()
+    conf.read(site.env["config_file"])
+    conf.set("swift_vhd", "container_prefix", shop.names.prefix)
+    with open(directory / "swift-vhd.conf", "w", encoding="utf-8") as file:
+        conf.write(file)
+    yield Place(shop, directory / "swift-vhd.conf", directory)
+    shop.tear_down()
+
+
+@pytest.fixture(autouse=True)
+def from_sources(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take the commands from setup.cfg: what is installed may be older."""
+    setup = configparser.ConfigParser()
+    setup.read(_SOURCES / "setup.cfg")
+    entries = [line.split(" = ") for line in
+               setup["entry_points"][app.NAMESPACE].strip().splitlines()]
+
+    class Commands(commandmanager.CommandManager):  # type: ignore[misc]
+        def load_commands(self, namespace: str) -> None:
+            for name, target in entries:
+                module, _, attribute = target.partition(":")
+                command = getattr(__import__(module, fromlist=[attribute]), attribute)
+                self.add_command(name.replace("_", " "), command)
+
+    monkeypatch.setattr(app.commandmanager, "CommandManager", Commands)
+
+
+@pytest.fixture(autouse=True)
+def quiet_loggers() -> Iterator[None]:
+    """Undo what the application does to the process's loggers."""
+    root, ours = logging.getLogger(), logging.getLogger("nova_swift_handler")
+    before = root.handlers[:], root.level, ours.level
+    yield
+    root.handlers[:], root.level, ours.level = before
