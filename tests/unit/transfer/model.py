@@ -172,13 +172,15 @@ class Source(DiskSource):
 
 
 class Trouble:
-    """Lets something befall one request, the n-th from now on of an object called like *where*.
+    """Lets something befall one request, the n-th from now on of those that are called for.
 
+    :param where: a verb, empty for any, and what the object's name begins with.
     :ivar struck: whether it has.
     """
 
     def __init__(self, swift: Befallen, request: int, act: Callable[[], None],
-                 late: bool = False, forever: bool = False, where: str = "") -> None:
+                 late: bool = False, forever: bool = False,
+                 where: Tuple[str, str] = ("", "")) -> None:
         self._swift = swift
         self._where = where
         self._left = request
@@ -200,7 +202,8 @@ class Trouble:
 
     def _hook(self, verb: str, container: str, name: str) -> None:
         with self._lock:
-            if self._left > 0 and not name.startswith(self._where):
+            if self._left > 0 and not (verb.startswith(self._where[0])
+                                       and name.startswith(self._where[1])):
                 return
             self._left -= 1
             strike = self._left == 0 or (self._forever and self._left < 0)
@@ -245,6 +248,7 @@ class History:
             account.put_container(container, {})
         for volume in ("a", "b"):
             self._disks[volume] = Disk(Content(self._size(), ()))
+            self._write(volume)
             self._write(volume)
 
     def run(self, steps: int) -> None:
@@ -447,14 +451,15 @@ class History:
 
     def _trouble(self, done: List[str], acts: List[Callable[[], None]]
                  ) -> contextlib.AbstractContextManager[object]:
-        if self._swift is None or self._random.random() < 0.5:
+        if self._swift is None or self._random.random() < 0.4:
             return contextlib.nullcontext()
         act = self._random.choice(acts)
-        where = self._random.choice(["", "", names.DATA, names.REGIONS, names.POINTS])
-        request = self._random.randint(1, 6 if where else 60)
+        where = self._random.choice([("", ""), ("PUT", names.DATA), ("", names.DATA),
+                                     ("", names.REGIONS), ("PUT", names.POINTS)])
+        request = self._random.randint(1, 4 if where[1] else 60)
         late = act is failing and self._random.random() < 0.5
         done.append("  (%s%s at request %d of %s)" % (
-            act.__name__, ", its answer lost," if late else "", request, where or "all"))
+            act.__name__, ", its answer lost," if late else "", request, " ".join(where)))
         return Trouble(self._swift, request, act, late, act is dead, where)
 
     def _any_volume(self) -> str:
