@@ -219,7 +219,8 @@ class Uploader:
                 "while it is stored" % (self._virtual_size, virtual_size))
         count = block_count(virtual_size)
         self._virtual_size = virtual_size
-        self._map = self._heritage.blocks.resized(count)
+        # Not both: a map of the largest disk has 42 MiB.
+        self._map = self._heritage.blocks = self._heritage.blocks.resized(count)
         self._pending = bytearray(count)
         self._changed = bytearray(count)
 

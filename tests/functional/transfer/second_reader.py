@@ -24,7 +24,7 @@ import json
 import struct
 import urllib.parse
 import zlib
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 BLOCK = 2 * 1024 * 1024
 STRIDE = 512 + BLOCK
@@ -72,18 +72,19 @@ class Reader:
         check(first is None or len(data) == (last or 0) - first + 1, "%s was cut" % path)
         return data
 
-    def restore(self, image_id: str) -> bytes:
-        """Return the disk of an image, all of it proven."""
+    def restore(self, image_id: str) -> Iterator[Tuple[int, bytes]]:
+        """Yield number and bytes of an image's blocks that are not zero, all proven."""
         point = self.point(image_id)
-        records = self.records(point)
-        disk = bytearray(-(-point["virtual_size"] // BLOCK) * BLOCK)
+        return self._blocks(point["virtual_size"], self.records(point))
+
+    def _blocks(self, virtual_size: int, records: List[Record]) -> Iterator[Tuple[int, bytes]]:
         for number, segment, slot, digest in records:
             data = self.get("%s/%s" % (segment["container"], segment["name"]),
                             slot * STRIDE + 512, (slot + 1) * STRIDE - 1)
             check(hashlib.sha256(data).digest() == digest, "block %d is damaged" % number)
-            disk[number * BLOCK:(number + 1) * BLOCK] = data
-        check(not any(disk[point["virtual_size"]:]), "something lies beyond the disk's end")
-        return bytes(disk[:point["virtual_size"]])
+            check(not any(data[max(0, virtual_size - number * BLOCK):]),
+                  "something lies beyond the disk's end")
+            yield number, data
 
     def point(self, image_id: str) -> Dict[str, Any]:
         """Find an image's point by the index."""
@@ -131,8 +132,9 @@ class Reader:
 
     # -- from data/ alone ---------------------------------------------------------------------
 
-    def rebuild(self, container: str, upload_id: str) -> Tuple[Dict[str, Any], bytes]:
-        """Return point and disk of an upload, from its closing and segments alone."""
+    def rebuild(self, container: str,
+                upload_id: str) -> Tuple[Dict[str, Any], Iterator[Tuple[int, bytes]]]:
+        """Return point and blocks of an upload, from its closing and segments alone."""
         data = zlib.decompress(self.get("%s/data/%s/closing" % (container, upload_id)))
         check(hashlib.sha256(data[:-32]).digest() == data[-32:], "a closing's SHA-256")
         check(data[:8] == b"SVHDEND1", "a closing's magic")
@@ -146,13 +148,7 @@ class Reader:
                                 trailers[which][slot + offset][1]))
         check(disk_digest(point["virtual_size"], records) == point["digest"],
               "the digest of what was made anew")
-        disk = bytearray(-(-point["virtual_size"] // BLOCK) * BLOCK)
-        for number, segment, slot, digest in records:
-            block = self.get("%s/%s" % (segment["container"], segment["name"]),
-                             slot * STRIDE + 512, (slot + 1) * STRIDE - 1)
-            check(hashlib.sha256(block).digest() == digest, "block %d is damaged" % number)
-            disk[number * BLOCK:(number + 1) * BLOCK] = block
-        return dict(point), bytes(disk[:point["virtual_size"]])
+        return dict(point), self._blocks(point["virtual_size"], records)
 
     def _trailer(self, segment: Dict[str, Any]) -> List[Tuple[int, bytes]]:
         count = segment["size"] // STRIDE

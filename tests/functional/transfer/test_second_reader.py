@@ -40,21 +40,21 @@ def disk() -> Disk:
 def test_points_are_restored_and_made_anew_by_a_stranger(
         shop: Shop, reader: Reader, disk: Disk, tmp_path: pathlib.Path) -> None:
     image = snapshot(shop, disk, tmp_path, "b")
-    stored = {image.image_id: disk.raw()}
+    stored = {image.image_id: dict(disk.held)}
     points = [image]
     for step in range(3):
         disk.write(1 + step, 100 + step)
         disk.write(2001, 200 + step)
         disk.held.pop((8, 1999, 2009)[step])
         points.append(snapshot(shop, disk, tmp_path, base_image_id=image.image_id))
-        stored[points[-1].image_id] = disk.raw()
+        stored[points[-1].image_id] = dict(disk.held)
     assert {segment.container for segment in points[-1].segments} == {
         shop.names.volume("a"), shop.names.volume("b")}
     for point in points:
-        assert reader.restore(point.image_id) == stored[point.image_id]
-        found, raw = reader.rebuild(point.container, point.upload_id)
+        assert dict(reader.restore(point.image_id)) == stored[point.image_id]
+        found, blocks = reader.rebuild(point.container, point.upload_id)
         assert found == point.as_json()
-        assert raw == stored[point.image_id]
+        assert dict(blocks) == stored[point.image_id]
 
 
 def test_a_stranger_notices_damage(shop: Shop, reader: Reader, tmp_path: pathlib.Path) -> None:
@@ -67,4 +67,4 @@ def test_a_stranger_notices_damage(shop: Shop, reader: Reader, tmp_path: pathlib
     data[70000] ^= 1
     shop.http("PUT", path, data=bytes(data))
     with pytest.raises(Wrong, match="is damaged"):
-        reader.restore(point.image_id)
+        list(reader.restore(point.image_id))
