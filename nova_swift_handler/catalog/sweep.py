@@ -95,7 +95,8 @@ def sweep(account: Account, container: str, grace: int, *, dry_run: bool = False
 
     :param grace: seconds from now until what is condemned is deleted.
     :param dry_run: change nothing, and tell what would be done.
-    :param young: seconds; what is not older is not condemned, for who writes unannounced.
+    :param young: seconds; what is not older is not condemned, for who writes unannounced; data
+        are whatever their age.
     :param progress: called with the objects done so far and how many there are to do.
     :raises ConfigError: the grace is too short.
     :raises StoreError: a listing failed or may lack something, or Swift failed.
@@ -169,13 +170,18 @@ class _Sweep:
     def _candidates(self, reading: Reading) -> Iterator[str]:
         """Yield what may be condemned; count the rest of what is dead."""
         for name in reading.dead():
-            # A reference is written before the announcement that tells what it is for.
-            young = (max(self._young, intent.LIFETIME) if name.startswith(names.REFERENCES)
-                     else self._young)
-            if reading.held or self._start - _modified(reading.rows[name]) < young:
+            age = self._start - _modified(reading.rows[name])
+            if reading.held or age < self._least_age(name):
                 self._found.spared += 1
             else:
                 yield name
+
+    def _least_age(self, name: str) -> int:
+        if name.startswith(names.REFERENCES):
+            # Written before the announcement that tells what it is for.
+            return max(self._young, intent.LIFETIME)
+        # Only announced uploads write data.
+        return 0 if name.startswith(names.DATA) else self._young
 
     def _condemn(self, reading: Reading) -> None:
         dead = list(self._candidates(reading))

@@ -18,6 +18,7 @@ may go, and every complete point is whole.
 
 from __future__ import annotations
 
+import threading
 from typing import Any, Callable, Dict, Iterator, List, Optional
 
 import pytest
@@ -190,11 +191,15 @@ def test_all_of_a_volume_without_points_goes(world: World) -> None:
 
 
 def test_what_is_young_is_left(world: World) -> None:
-    world.account.put(A, names.segment("upload", 1), b"young")
+    swept(world)
+    world.account.expire()
+    for name in (names.segment("upload", 1), names.REGIONS + "young",
+                 names.of_point("of-no-one", "disk.raw.parts/young")):
+        world.account.put(A, name, b"young")
     found = sweep.sweep(world.account, A, GRACE, workers=1)
-    assert found.spared == 1
+    assert (found.condemned, found.spared) == (1, 2)  # data are announced
     world.account.now += DAY
-    assert sweep.sweep(world.account, A, GRACE, workers=1).condemned == 1
+    assert sweep.sweep(world.account, A, GRACE, workers=1).condemned == 2
 
 
 def test_a_grace_shorter_than_an_upload_is_refused(world: World) -> None:
@@ -445,3 +450,100 @@ def _dated(world: World) -> List[str]:
     return [name for (container, name), found in world.account.objects.items()
             if container == A and found.delete_at is not None
             and not name.startswith(names.INTENTS)]
+
+
+class Recorded(Paused):
+    """A way into an account that remembers what was asked of it."""
+
+    def __init__(self, account: MemoryAccount) -> None:
+        super().__init__(account)
+        self.asked: List[Any] = []
+
+    def request(self, verb: str, container: str, name: str = "") -> None:
+        self.asked.append((verb, name))
+
+
+class Stopping(Paused):
+    """A sweep's way into an account: it stops before condemning, and is killed after it.
+
+    :ivar reached: set once it has stopped.
+    :ivar go: what it waits for then.
+    """
+
+    def __init__(self, account: MemoryAccount, stop: int, kill: int) -> None:
+        super().__init__(account)
+        self.reached, self.go = threading.Event(), threading.Event()
+        self._stop, self._kill = stop, kill
+
+    def request(self, verb: str, container: str, name: str = "") -> None:
+        self.made += 1
+        if self.made == self._stop:
+            self.reached.set()
+            assert self.go.wait(60)
+        if self.made >= self._kill:
+            raise Killed
+
+
+def test_an_upload_looks_after_itself_when_a_sweep_dies_beside_it(template: World) -> None:
+    # A sweep that saw no upload, but condemns and dies while one is under way.
+    plain = Recorded(template.copied().account)
+    swept(template, plain)
+    posts = [number for number, (verb, _name) in enumerate(plain.asked, 1) if verb == "POST"]
+    condemning = [number for number in posts if number < posts[0] + 2 * len(posts)]
+    at, settled = 0, 0
+    while True:
+        at += 1
+        world = template.copied()
+        stopping = Stopping(world.account, condemning[0] - 1, condemning[-1] + 1)
+
+        def dying(world: World = world, stopping: Stopping = stopping) -> None:
+            with pytest.raises(Killed):
+                swept(world, stopping)
+
+        thread = threading.Thread(target=dying)
+        thread.start()
+        assert stopping.reached.wait(60)
+
+        class Upload(Paused):
+            point_at = 0
+
+            def request(self, verb: str, container: str, name: str = "") -> None:
+                super().request(verb, container, name)
+                if name.endswith("/" + names.POINT) and verb == "PUT":
+                    self.point_at = self.made
+
+        upload = Upload(world.account, at, lambda stopping=stopping, thread=thread: (
+            stopping.go.set(), thread.join()))
+        _store_again(world, upload)
+        stopping.go.set()
+        thread.join()
+        if at > upload.point_at + 1:
+            # It has looked already: then the next sweep is what saves it.
+            world.account.now += DAY
+            swept(world)
+        else:
+            settled += 1
+        world.account.expire()
+        world.check()
+        if upload.made < at:
+            assert settled > 10
+            return
+
+
+def test_a_sweep_condemns_no_further_once_somebody_begins(
+        template: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sweep, "_BATCH", 1)
+    world = template.copied()
+
+    class Begun(Recorded):
+        def request(self, verb: str, container: str, name: str = "") -> None:
+            super().request(verb, container, name)
+            if [each[0] for each in self.asked].count("POST") == 1 and verb == "POST":
+                world.account.put_json(A, names.intent("u"), {"kind": "upload", "image_id": "i"})
+
+    begun = Begun(world.account)
+    found = swept(world, begun)
+    # One is condemned, and pardoned again.
+    assert [verb for verb, _name in begun.asked].count("POST") == 2
+    assert (found.condemned, found.spared) == (0, 1)
+    assert not _dated(world)
