@@ -112,10 +112,14 @@ def ensure(account: Account, containers: Containers, name: str, store: StoreSett
 def holding(account: Account, containers: Containers) -> List[str]:
     """Return the containers that have points or ISOs: what the account lists, which may be late.
     """
-    volumes = containers.volume("")
-    known = {containers.templates, containers.isos}
     return sorted(name for name in account.containers(containers.prefix + "-")
-                  if name.startswith(volumes) or name in known)
+                  if is_holding(containers, name))
+
+
+def is_holding(containers: Containers, name: str) -> bool:
+    """Tell whether *name* is that of a container of this installation for points or ISOs."""
+    return name in (containers.templates, containers.isos) or (
+        name.startswith(containers.volume("")) and name != containers.volume(""))
 
 
 def _acls(want: Wanted) -> Dict[str, str]:

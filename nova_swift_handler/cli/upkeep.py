@@ -19,6 +19,7 @@ import argparse
 import dataclasses
 from typing import Any, List, Optional, Tuple
 
+from nova_swift_handler import exceptions
 from nova_swift_handler.catalog import containers, sweep
 from nova_swift_handler.catalog.retention import Policy
 from nova_swift_handler.cli import base, exit_codes, progress, services
@@ -138,6 +139,11 @@ class Sweep(_Upkeep):
         """Do it, and return what was done."""
         kept = housekeep.Kept()
         reached = services.of(self)
+        for name in parsed_args.containers:
+            if not containers.is_holding(reached.containers, name):
+                raise exceptions.NameRefused(
+                    "Sweeping %s: it is no container of this installation's templates, ISOs or "
+                    "volumes, so what is in it is not this program's to condemn" % name)
         housekeep.swept_all(
             reached, kept, parsed_args.dry_run, shown, parsed_args.containers
             or containers.holding(reached.account(), reached.containers))

@@ -168,6 +168,12 @@ def test_snapshots_are_deleted_and_pruned_on_demand(here: Site, disk: Disk, capf
     _check(here, {ids[3]: stored[ids[3]]})
 
 
+def test_containers_that_are_not_ours_are_not_swept(here: Site, capfd: Any) -> None:
+    for name in ("another", here.names.images, here.names.index, here.names.volume("")):
+        assert here.run("store", "sweep", here.names.isos, name) == 9
+        assert "not this program's" in capfd.readouterr().err
+
+
 def test_another_glance_is_not_believed(here: Site, disk: Disk, capfd: Any) -> None:
     stored = {}
     for number in range(4):
