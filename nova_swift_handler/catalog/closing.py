@@ -29,7 +29,7 @@ import hashlib
 import json
 import struct
 import zlib
-from typing import Iterator, List, NamedTuple, Sequence, Tuple
+from typing import Any, Iterator, List, NamedTuple, Sequence, Tuple
 
 from nova_swift_handler import exceptions
 from nova_swift_handler.catalog.blockmap import BlockMap
@@ -78,6 +78,25 @@ def parse(packed: bytes) -> Tuple[Point, List[Run]]:
 
     :raises PointInvalid: it is none, is damaged, or is of another format.
     """
+    value, records = _unpack(packed)
+    point = Point.parse(value)
+    runs = [Run(*record) for record in _RUN.iter_unpack(records)]
+    if any(run.segment >= len(point.segments)
+           or run.slot + run.blocks > point.segments[run.segment].blocks for run in runs):
+        raise _damaged("it names blocks that its segments do not have")
+    return point, runs
+
+
+def document(packed: bytes) -> Any:
+    """Return what ``point.json`` holds by a closing, fields that are not known here as well.
+
+    :raises PointInvalid: it is none, or is damaged.
+    """
+    return _unpack(packed)[0]
+
+
+def _unpack(packed: bytes) -> Tuple[Any, bytes]:
+    """Return the value of ``point.json``, and the runs' records."""
     try:
         unpacker = zlib.decompressobj()
         data = unpacker.decompress(packed, _LARGEST)
@@ -88,14 +107,15 @@ def parse(packed: bytes) -> Tuple[Point, List[Run]]:
             raise ValueError("its SHA-256 or its beginning is wrong")
         start = len(_MAGIC) + _LENGTH.size
         end = start + _LENGTH.unpack_from(body, len(_MAGIC))[0]
-        point = Point.parse(json.loads(body[start:end].decode("utf-8")))
-        runs = [Run(*record) for record in _RUN.iter_unpack(body[end:])]
-        if any(run.segment >= len(point.segments)
-               or run.slot + run.blocks > point.segments[run.segment].blocks for run in runs):
-            raise ValueError("it names blocks that its segments do not have")
-        return point, runs
+        if (len(body) - end) % _RUN.size:
+            raise ValueError("it ends inside a run")
+        return json.loads(body[start:end].decode("utf-8")), body[end:]
     except (ValueError, struct.error, zlib.error) as error:
-        raise exceptions.PointInvalid("the closing of an upload is damaged: %s" % error) from error
+        raise _damaged(error) from error
+
+
+def _damaged(why: object) -> exceptions.PointInvalid:
+    return exceptions.PointInvalid("the closing of an upload is damaged: %s" % why)
 
 
 def _runs(blocks: BlockMap) -> Iterator[Run]:

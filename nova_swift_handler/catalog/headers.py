@@ -28,7 +28,7 @@ from nova_swift_handler import exceptions
 from nova_swift_handler.catalog import changes, closing, finding, lookup, names, viewcheck, views
 from nova_swift_handler.catalog.blockmap import BlockMap
 from nova_swift_handler.catalog.finding import Finding
-from nova_swift_handler.catalog.point import WHOLE, Point
+from nova_swift_handler.catalog.point import RANGES, WHOLE, Point
 from nova_swift_handler.catalog.segment import Segment
 from nova_swift_handler.store import lifetime
 from nova_swift_handler.store.account import Account
@@ -198,6 +198,8 @@ def _index(account: Account, containers: names.Containers, point: Point) -> Iter
 def _image(account: Account, containers: names.Containers, point: Point,
            for_glance: Wanted) -> Iterator[Finding]:
     problem = ""
+    # A view of whole segments may hold what is on other disks: Glance may have got a copy.
+    wanted = point.stitching == RANGES and for_glance(point.image_id)
     try:
         headers = account.headers(containers.images, point.image_id)
         stitched = headers.get("x-static-large-object", "").lower() == "true"
@@ -208,10 +210,10 @@ def _image(account: Account, containers: names.Containers, point: Point,
             size = int(headers["content-length"])
             if size != point.vhd_size:
                 problem = "it gives Glance %d bytes, not %d" % (size, point.vhd_size)
-        elif for_glance(point.image_id):
+        elif wanted:
             problem = "it is not what Glance is to read: %s" % ours
     except exceptions.ObjectMissing:
-        if for_glance(point.image_id):
+        if wanted:
             problem = "it is not there, and Glance has the image active"
     if problem:
         yield Finding(finding.IMAGE, containers.images, point.image_id, problem,

@@ -44,7 +44,7 @@ from nova_swift_handler.catalog import region as regions
 from nova_swift_handler.catalog.blockmap import BlockMap, Place
 from nova_swift_handler.catalog.finding import Finding
 from nova_swift_handler.catalog.intent import Intent
-from nova_swift_handler.catalog.point import Point, RegionRef
+from nova_swift_handler.catalog.point import RANGES, Point, RegionRef
 from nova_swift_handler.catalog.publish import Publisher
 from nova_swift_handler.catalog.segment import Segment
 from nova_swift_handler.catalog.views import VHD_CONTENT_TYPE, Views
@@ -158,6 +158,7 @@ class _Rebuild:
                            "there is a closing and no point: an upload or a deletion was killed, "
                            "or the point was lost; --all makes it")
         try:
+            self._refuse_lost(point, set())
             blocks, stored = self._salvaged(point)
             if not self._dry_run:
                 self._make(point, blocks, stored)
@@ -173,10 +174,13 @@ class _Rebuild:
         self._regions(point, blocks, stored)
         self._disk(point, blocks, stored)
         self._delta(point)
-        self._account.put_json(point.container, names.of_point(point.image_id, names.POINT),
-                               point.as_json())
+        # As it was, with fields that a newer release may have written.
+        self._account.put_json(
+            point.container, names.of_point(point.image_id, names.POINT),
+            closing.document(self._account.get(point.container,
+                                               names.closing(point.upload_id))))
         self._enter(point)
-        if self._for_glance(point.image_id):
+        if point.stitching == RANGES and self._for_glance(point.image_id):
             self._offer(point)
 
     # -- single objects -----------------------------------------------------------------------
@@ -190,7 +194,7 @@ class _Rebuild:
         wanted = [(point, its) for point, its in wanted if its]
         failed: Dict[str, str] = {}
         # First all tables, since one point's delta.vhd needs those of two.
-        for step in (self._mend_regions, self._mend_rest):
+        for step in (self._refuse_lost, self._mend_regions, self._mend_rest):
             for point, its in wanted:
                 try:
                     if point.image_id not in failed:
@@ -203,6 +207,14 @@ class _Rebuild:
             yield Outcome(point.image_id, point.container,
                           LOST if point.image_id in failed else self._state,
                           tuple(sorted({each.kind for each in its})), why)
+
+    def _refuse_lost(self, point: Point, _kinds: Set[str]) -> None:
+        """Refuse a point whose data are not there: nothing is made that leads nowhere."""
+        gone = inheritance.missing(self._account, point.segments)
+        if gone:
+            raise exceptions.ObjectMissing(
+                "segments it lives on are gone, or not what they were: %s" % ", ".join(
+                    sorted(segment.path for segment in gone)))
 
     def _mend_regions(self, point: Point, kinds: Set[str]) -> None:
         if kinds & {finding.TABLE, finding.PART}:
@@ -233,14 +245,9 @@ class _Rebuild:
     def _salvaged(self, point: Point) -> Tuple[BlockMap, List[Segment]]:
         """Return where the blocks of *point* are, by its closing and its segments' trailers.
 
-        :raises ObjectMissing: a segment or the closing is gone, or is not what it was.
+        :raises ObjectMissing: a segment or the closing is gone.
         :raises PointInvalid: they do not add up to the point's digest.
         """
-        gone = inheritance.missing(self._account, point.segments)
-        if gone:
-            raise exceptions.ObjectMissing(
-                "segments it lives on are gone, or not what they were: %s" % ", ".join(
-                    sorted(segment.path for segment in gone)))
         told, runs = closing.parse(self._account.get(
             point.container, names.closing(point.upload_id)))
         if told != point:

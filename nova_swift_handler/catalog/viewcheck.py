@@ -18,7 +18,6 @@ told by its manifests.
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import re
 from typing import Callable, Iterator, NamedTuple, Optional
@@ -35,6 +34,9 @@ from nova_swift_handler.vhd.reader import StreamReader
 
 _STITCHED = re.compile(r"/[^/]*[0-9a-f]{64}\.\d+(-[0-9a-f]{16})?$")
 """How the names of stitched parts end: those of regions and of views."""
+
+_AHEAD = 64 * 1024
+"""Bytes read of a view at least: the head of a disk of up to 30 GiB."""
 
 
 class Target(NamedTuple):
@@ -65,6 +67,28 @@ class Expected(NamedTuple):
     target: Callable[[int], Target]
 
 
+class _Ranges:
+    """The beginning of an object as a stream, read by as few ranges as will do."""
+
+    def __init__(self, account: Account, container: str, name: str, size: int) -> None:
+        self._account = account
+        self._object = container, name
+        self._size = size
+        self._position = 0
+        self._ahead = b""
+
+    def read(self, size: int) -> bytes:
+        """Return up to *size* bytes, none at the end."""
+        if not self._ahead:
+            data = bytearray(min(max(size, _AHEAD), self._size - self._position))
+            if data:
+                self._account.read_into(*self._object, self._position, memoryview(data))
+            self._position += len(data)
+            self._ahead = bytes(data)
+        given, self._ahead = self._ahead[:size], self._ahead[size:]
+        return given
+
+
 def problem(account: Account, container: str, name: str, expected: Expected) -> Optional[str]:
     """Return what is wrong with the view *name*; None if nothing is.
 
@@ -73,8 +97,7 @@ def problem(account: Account, container: str, name: str, expected: Expected) -> 
     """
     try:
         size = account.head(container, name).size
-        with contextlib.closing(account.open(container, name)) as stream:
-            reader = StreamReader(stream, size)
+        reader = StreamReader(_Ranges(account, container, name, size), size)
         last = bytearray(constants.FOOTER_SIZE)
         account.read_into(container, name, size - len(last), memoryview(last))
         if bytes(last) != reader.footer.pack():
