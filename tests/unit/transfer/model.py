@@ -226,12 +226,13 @@ class History:
     """A history in one installation.
 
     :param swift: *account* itself, where it is in memory: its time moves, its requests suffer.
+    :param read: reads a view, being given container and name.
     :ivar points: what each point must restore to.
     :ivar perhaps: the same of those that may be there or not, an upload or deletion having failed.
     """
 
     def __init__(self, account: Account, swift: Optional[Befallen], abilities: Abilities,
-                 seed: int, prefix: str = "m") -> None:
+                 seed: int, read: Callable[[str, str], bytes], prefix: str = "m") -> None:
         self.account = account
         self.names = names.Containers(prefix)
         self.points: Dict[str, Content] = {}
@@ -240,6 +241,7 @@ class History:
         self._swift = swift
         self._abilities = abilities
         self._random = random.Random(seed)
+        self._read = read
         self._disks: Dict[str, Disk] = {}
         self._volumes: Dict[str, str] = {}
         self._bases: Dict[str, str] = {}
@@ -254,7 +256,7 @@ class History:
     def run(self, steps: int) -> None:
         """Do so many things."""
         actions = [(5, self.snapshot), (3, self.write), (1, self.resize), (2, self.delete),
-                   (2, self.sweep), (1, self.clone), (1, self.wait)]
+                   (2, self.sweep), (1, self.clone), (1, self.wait), (1, self.reuse)]
         for _step in range(steps):
             self._random.choices([action for _weight, action in actions],
                                  [weight for weight, _action in actions])[0]()
@@ -318,18 +320,36 @@ class History:
     def snapshot(self) -> None:
         """A snapshot is taken, whatever befalls it."""
         volume = self._any_volume()
+        self.done.append("snapshot %s" % volume)
+        self._take(volume, self._trouble(self.done, [dead, failing, self._meanwhile]))
+
+    def reuse(self) -> None:
+        """What a killed upload left is condemned, and the next one uses it before it goes."""
+        if self._swift is None:
+            return
+        volume = self._any_volume()
+        self._write(volume)
+        self.done.append("snapshot %s, killed; and again when what it left is condemned" % volume)
+        self._take(volume, Trouble(self._swift, 1, dead, forever=True,
+                                   where=("PUT", names.POINTS)))
+        self._swift.now += 7 * 3600
+        self._sweep()
+        self._take(volume, contextlib.nullcontext())
+        self._swift.now += 2 * _GRACE
+
+    def _take(self, volume: str, trouble: contextlib.AbstractContextManager[object]) -> None:
         content = self._disks[volume].content()
         image_id = str(uuid.UUID(int=self._random.getrandbits(128), version=4))
-        self.done.append("snapshot %s as %s" % (volume, image_id))
         zeros = [number for number in range(-(-content.size // MIB2))
                  if self._random.random() < 0.2]
         self.perhaps[image_id] = content
-        with self._trouble(self.done, [dead, failing, self._meanwhile]):
+        with trouble:
             try:
                 self._store(volume, image_id, Source(content, zeros))
             except exceptions.SwiftVhdError as error:
-                self.done.append("  which failed: %s" % error)
+                self.done.append("  %s failed: %s" % (image_id, error))
                 return
+        self.done.append("  as %s" % image_id)
         self.points[image_id] = self.perhaps.pop(image_id)
         self._volumes[image_id] = self.names.volume(volume)
 
@@ -382,7 +402,7 @@ class History:
         assert self._chain(point) == expected, "the chain of %s: %s" % (point.image_id, self)
 
     def _view(self, point: Point, view: str) -> bytes:
-        return self.account.get(point.container, names.of_point(point.image_id, view))
+        return self._read(point.container, names.of_point(point.image_id, view))
 
     def _chain(self, point: Point) -> Dict[int, bytes]:
         """Return what the chain of ``delta.vhd`` gives, whole disk first."""
@@ -395,7 +415,7 @@ class History:
             ids.append(parent)
         disk: Dict[int, bytes] = {}
         for image_id in reversed(ids):
-            disk.update(read_vhd(self.account.get(
+            disk.update(read_vhd(self._read(
                 point.container, names.of_point(image_id, names.DELTA_VIEW)), zeros=True))
         return {number: data for number, data in disk.items() if data != ZERO}
 

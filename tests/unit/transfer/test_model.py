@@ -45,7 +45,7 @@ def test_whatever_happens_what_is_complete_restores(
     for number in range(part, _ROUNDS // 2, 10):
         seed = number if number % 2 else random.SystemRandom().getrandbits(32)
         account = Befallen()
-        history = History(account, account, abilities, seed)
+        history = History(account, account, abilities, seed, account.read)
         history.run(_STEPS)
         history.check()
         history.forget()
