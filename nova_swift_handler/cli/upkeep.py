@@ -59,7 +59,8 @@ def add_glance(parser: argparse.ArgumentParser) -> None:
                         help="Believe Glance though it lacks most of the images, or may not show "
                              "the service account all of them.")
     parser.add_argument("--min-age", type=int, default=reconcile.YOUNG, metavar="SECONDS",
-                        help="Leave alone what was stored later than that (default: %(default)s).")
+                        help="Leave alone what was stored later than that (default: %(default)s). "
+                             "What is being stored is left alone anyway.")
 
 
 class _Upkeep(base.Lister, abc.ABC):

@@ -31,8 +31,9 @@ from nova_swift_handler.transfer.census import Census, Held
 
 LOG = logging.getLogger(__name__)
 
-YOUNG = 3600
-"""Seconds: what was stored later than that is left alone, its image may be on its way."""
+YOUNG = 0
+"""Seconds: what was stored later than that is left alone.  None by default: an upload has an image
+from its beginning, and is announced until that is active."""
 
 DELETED, YOUNGER, RELINKED, UNNAMED, LOST, FAILED = (
     "image gone: deleted", "image gone: too young to delete", "chain mended",

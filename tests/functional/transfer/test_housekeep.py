@@ -126,10 +126,10 @@ def test_an_image_deleted_in_glance_gives_its_space_back(
     container = here.names.volume("a")
     middle = list(stored)[1]
     here.services().images(None).delete(middle)
-    planned = here.command(capfd, "housekeep", "--dry-run", "--min-age", "-1")
+    planned = here.command(capfd, "housekeep", "--dry-run")
     assert planned[0]["What"] == "image gone: deleted"
     assert here.find(middle)
-    done = here.command(capfd, "housekeep", "--min-age", "-1")
+    done = here.command(capfd, "housekeep")
     assert {"Image": middle, "What": "image gone: deleted"}.items() <= done[0].items()
     assert here.find(middle) is None
     figures, = [row for row in done if row["Container"] == container and row["What"] == "swept"]
@@ -138,7 +138,7 @@ def test_an_image_deleted_in_glance_gives_its_space_back(
     here.expire(container)
     del stored[middle]
     _check(here, stored)
-    assert here.command(capfd, "store", "reconcile", "--min-age", "-1") == []
+    assert here.command(capfd, "store", "reconcile") == []
     again, = [row for row in here.command(capfd, "store", "sweep")
               if row["Container"] == container]
     assert (again["Condemned"], again["Pardoned"], again["Lost"]) == (0, 0, 0)
@@ -179,10 +179,10 @@ def test_another_glance_is_not_believed(here: Site, disk: Disk, capfd: Any) -> N
     for number in range(4):
         disk.write(1, 100 + number)
         stored[snapshot(here, disk, here.path).image_id] = disk.raw()  # of no image
-    assert here.run("housekeep", "--min-age", "-1") == 6
+    assert here.run("housekeep") == 6
     assert "4 of the 4" in capfd.readouterr().err
     _check(here, stored)
-    assert here.run("store", "reconcile", "--min-age", "-1", "--force") == 0
+    assert here.run("store", "reconcile", "--force") == 0
     assert not any(map(here.find, stored))
 
 

@@ -157,9 +157,23 @@ def test_a_hidden_image_is_asked_for(cloud: Cloud) -> None:
 
 def test_what_is_young_is_left(cloud: Cloud) -> None:
     young = cloud.world.upload("a", {0: 10, 1: 99})
-    assert _whats(cloud.run()) == [(young.image_id, reconcile.YOUNGER)]
+    assert _whats(cloud.run(young=3600)) == [(young.image_id, reconcile.YOUNGER)]
     assert len(cloud.world.points()) == 6
-    assert _whats(cloud.run(young=-1)) == [(young.image_id, reconcile.DELETED)]
+    assert _whats(cloud.run()) == [(young.image_id, reconcile.DELETED)]
+
+
+def test_what_is_being_stored_is_left(cloud: Cloud) -> None:
+    found = []
+
+    class Registering(Paused):
+        def request(self, verb: str, container: str, name: str = "") -> None:
+            if (verb, container) == ("PUT", NAMES.images):  # its point is complete
+                found.append(cloud.run())
+
+    cloud.world.upload("a", {0: 10, 1: 99}, Registering(cloud.world.account))
+    assert [finding.what for finding in found[0].findings] == [reconcile.YOUNGER]
+    assert len(cloud.world.points()) == 6
+    cloud.left()
 
 
 def test_another_glance_is_not_believed_unless_forced(cloud: Cloud) -> None:
