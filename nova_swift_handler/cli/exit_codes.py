@@ -27,6 +27,7 @@ code   meaning
 9      another error that this program knows and explains
 130    interrupted from the keyboard
 141    whoever read the output went away
+143    told to end by SIGTERM
 =====  =========================================================================
 """
 
@@ -40,6 +41,7 @@ BAD_DATA = 7
 KNOWN = 9
 INTERRUPTED = 130
 BROKEN_PIPE = 141
+TERMINATED = 143
 
 # The first that fits counts.
 _CODES = (

@@ -20,7 +20,7 @@ import random
 from typing import Any, Tuple
 
 from nova_swift_handler.catalog import places
-from nova_swift_handler.cli import base, progress, services
+from nova_swift_handler.cli import base, ending, progress, services
 from nova_swift_handler.cli.columns import Bytes, size
 from nova_swift_handler.transfer import drill, restore
 
@@ -48,7 +48,7 @@ class Restore(base.Command):
         reached = services.of(self)
         account = reached.account()
         point = places.wanted(account, reached.containers, parsed_args.id)
-        with progress.bar(parsed_args.id) as shown:
+        with ending.terminable(), progress.bar(parsed_args.id) as shown:
             written = restore.to_file(
                 account, point, parsed_args.path, parsed_args.disk_format,
                 threads=reached.transfer.download_threads, force=parsed_args.force,
@@ -86,7 +86,7 @@ class Drill(base.ShowOne):
         point = (places.wanted(account, containers, parsed_args.id) if parsed_args.id
                  else places.any_of(account, containers, seed))
         LOG.info("Restoring point %s for practice (seed %d)", point.path, seed)
-        with progress.bar(point.image_id) as shown:
+        with ending.terminable(), progress.bar(point.image_id) as shown:
             done = drill.drill(
                 account, point, parsed_args.directory or reached.transfer.staging_dir,
                 reached.transfer.download_threads, shown)

@@ -25,9 +25,8 @@ from nova_swift_handler.catalog import names
 from nova_swift_handler.catalog.blockmap import DiskDigest
 from nova_swift_handler.catalog.point import Point
 from nova_swift_handler.store.account import Account
-from nova_swift_handler.transfer import restore
+from nova_swift_handler.transfer import restore, tempdir
 from nova_swift_handler.transfer.source import trim
-from nova_swift_handler.transfer.tempdir import LockedDirectory
 from nova_swift_handler.vhd import constants
 from nova_swift_handler.vhd.reader import StreamReader
 
@@ -63,7 +62,8 @@ def drill(account: Account, point: Point, directory: str, threads: int,
     :raises StoreCorrupt: it is not so.
     :raises StoreError, PointInvalid, TransferFailed: as ``restore.to_file``.
     """
-    with LockedDirectory(directory) as own:
+    tempdir.remove_abandoned(directory)
+    with tempdir.LockedDirectory(directory) as own:
         path = os.path.join(own.path, "disk.raw")
         begun = time.monotonic()
         restore.to_file(account, point, path, restore.RAW, threads=threads, progress=progress)
