@@ -197,9 +197,11 @@ def _index(account: Account, containers: names.Containers, point: Point) -> Iter
 
 def _image(account: Account, containers: names.Containers, point: Point,
            for_glance: Wanted) -> Iterator[Finding]:
-    problem = ""
     # A view of whole segments may hold what is on other disks: Glance may have got a copy.
-    wanted = point.stitching == RANGES and for_glance(point.image_id)
+    def wanted() -> bool:
+        return point.stitching == RANGES and for_glance(point.image_id)
+
+    problem = ""
     try:
         headers = account.headers(containers.images, point.image_id)
         stitched = headers.get("x-static-large-object", "").lower() == "true"
@@ -210,10 +212,10 @@ def _image(account: Account, containers: names.Containers, point: Point,
             size = int(headers["content-length"])
             if size != point.vhd_size:
                 problem = "it gives Glance %d bytes, not %d" % (size, point.vhd_size)
-        elif wanted:
+        elif wanted():
             problem = "it is not what Glance is to read: %s" % ours
     except exceptions.ObjectMissing:
-        if wanted:
+        if wanted():
             problem = "it is not there, and Glance has the image active"
     if problem:
         yield Finding(finding.IMAGE, containers.images, point.image_id, problem,

@@ -15,6 +15,7 @@
 from __future__ import annotations
 
 import functools
+import threading
 from typing import Optional
 
 from nova_swift_handler import exceptions
@@ -23,20 +24,22 @@ from nova_swift_handler.transfer.jobs import Services
 
 
 class Images:
-    """Glance as the service account sees it.
+    """Glance as the service account sees it; may be shared by threads.
 
     :param asked: whether to ask at all; without, nothing is known of any image.
     """
 
     def __init__(self, services: Services, asked: bool) -> None:
         self._images = services.images(None) if asked else None
+        self._lock = threading.Lock()
         self.get = functools.lru_cache(maxsize=None)(self._get)
 
     def _get(self, image_id: str) -> Optional[Image]:
         if self._images is None:
             return None
         try:
-            return self._images.get(image_id)
+            with self._lock:
+                return self._images.get(image_id)
         except exceptions.ImageUnavailable:
             return None
 
