@@ -27,6 +27,7 @@ from nova_swift_handler.credentials import Credentials
 from nova_swift_handler.glance.settings import GlanceSettings, UserToken
 from nova_swift_handler.sandbox.xapi.control import Control
 from nova_swift_handler.settings import StoreSettings, TransferSettings
+from nova_swift_handler.store import probe
 from nova_swift_handler.transfer import jobs, process
 from nova_swift_handler.xapi import disk as disks
 from nova_swift_handler.xapi.session import Session
@@ -265,18 +266,21 @@ class Bench:
         assert not found, text
 
     @contextlib.contextmanager
-    def nothing_left(self, *hosts: Host, apart_from: Sequence[str] = ()) -> Iterator[None]:
+    def nothing_left(self, *hosts: Host, apart_from: Sequence[str] = (),
+                     announced: bool = False) -> Iterator[None]:
         """See that hosts, Swift and the staging directory are in the end as they were before.
 
         Segments and regions that nothing names may stay in Swift: the volume's next snapshot
         uses them, or the sweep takes them.
 
         :param apart_from: counts of a host's that are not compared.
+        :param announced: whether an upload's announcement may stay too, Swift having been down
+            when it was to go: it expires.
         """
         def look() -> Any:
             states = [{name: count for name, count in host.control.state().items()
                        if name not in apart_from} for host in hosts]
-            return states, visible(self.listing()), list(self.staging.iterdir())
+            return states, visible(self.listing(), announced), list(self.staging.iterdir())
 
         before = look()
         yield
@@ -309,9 +313,13 @@ class Bench:
         return caught
 
 
-def visible(found: Listing) -> Listing:
-    """Leave out of a listing what only takes room: segments and regions."""
-    kept = {container: [name for name in names if not name.startswith(("data/", "regions/"))]
+def visible(found: Listing, announced: bool) -> Listing:
+    """Leave out of a listing what only takes room, segments and regions, and what was probed.
+
+    :param announced: leave out announcements as well.
+    """
+    hidden = ("data/", "regions/", probe.KEPT, *(["intents/"] if announced else []))
+    kept = {container: [name for name in names if not name.startswith(hidden)]
             for container, names in found.items()}
     return {container: names for container, names in kept.items() if names}
 

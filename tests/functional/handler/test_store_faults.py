@@ -86,7 +86,7 @@ def test_swift_goes_down_in_the_middle_of_an_upload(bench: Bench, host: Host,
                                                     swift: Wire) -> None:
     job = bench.snapshot_job(host, host.snapshot(host.disk(written=LARGE)), swift=swift.url)
     swift.when(b"/000002 HTTP", swift.down)
-    with bench.nothing_left(host):
+    with bench.nothing_left(host, announced=True):
         bench.refuses(job, exceptions.StoreUnreachable, "/data/", CONNECTION_ADVICE)
 
 
@@ -95,7 +95,7 @@ def test_swift_stops_answering_in_the_middle_of_an_upload(bench: Bench, ext: Hos
     job = bench.snapshot_job(ext, ext.snapshot(ext.disk(written=LARGE)), swift=swift.url,
                              timeout=2.0, upload_threads=2)
     swift.when(b"/000002 HTTP", swift.hang)
-    with bench.nothing_left(ext):
+    with bench.nothing_left(ext, announced=True):
         bench.refuses(job, exceptions.StoreUnreachable, "/data/", CONNECTION_ADVICE)
 
 
