@@ -40,6 +40,7 @@ from nova_swift_handler.catalog import (
 from nova_swift_handler.catalog.intent import DELETE, Intent
 from nova_swift_handler.catalog.point import RANGES, TEMPLATE, Point
 from nova_swift_handler.catalog.views import Views
+from nova_swift_handler.store import presence
 from nova_swift_handler.store.abilities import Abilities
 from nova_swift_handler.store.account import Account
 
@@ -184,12 +185,5 @@ def _is_broken(account: Account, point: Point) -> bool:
     except exceptions.ObjectMissing:
         # Where views are stitched of whole segments, some points cannot have one.
         return point.stitching == RANGES and lookup.complete(account, point)
-    return parent is not None and not _is_complete(account, point.container, parent)
-
-
-def _is_complete(account: Account, container: str, image_id: str) -> bool:
-    try:
-        account.head(container, names.of_point(image_id, names.POINT))
-    except exceptions.ObjectMissing:
-        return False
-    return True
+    return parent is not None and not presence.exists(
+        account, point.container, names.of_point(parent, names.POINT))

@@ -26,6 +26,7 @@ from typing import Any, Dict, Iterator, List, Optional, Set, Tuple
 from nova_swift_handler import exceptions
 from nova_swift_handler.catalog import closing, intent, names
 from nova_swift_handler.catalog.point import Point
+from nova_swift_handler.store import presence
 from nova_swift_handler.store.account import Account
 
 LOG = logging.getLogger(__name__)
@@ -177,7 +178,7 @@ class Reader:
             with contextlib.suppress(exceptions.ObjectMissing):  # deleted since it was listed
                 if key not in self._known:
                     self._known[key] = self._point(container, row["name"])
-                elif not _exists(self._account, container, row["name"]):
+                elif not presence.exists(self._account, container, row["name"]):
                     continue
                 yield self._known[key]
 
@@ -198,7 +199,7 @@ class Reader:
         wanted = {names.of_point(image_id, part) for image_id in expected - listed
                   for part in (names.POINT, names.ISO_VIEW)}
         for name in sorted(wanted):
-            if _exists(self._account, self._container, name):
+            if presence.exists(self._account, self._container, name):
                 raise exceptions.StoreError(
                     "container %s has %s, and its listing lacks it: %s"
                     % (self._container, name, _STALE))
@@ -263,14 +264,6 @@ def _split(name: str) -> Tuple[str, str]:
 
 def _count(account: Account, container: str) -> int:
     return int(account.head_container(container).get("x-container-object-count", 0))
-
-
-def _exists(account: Account, container: str, name: str) -> bool:
-    try:
-        account.headers(container, name)
-    except exceptions.ObjectMissing:
-        return False
-    return True
 
 
 def _uploads(account: Account, container: str) -> Set[str]:

@@ -24,6 +24,7 @@ from nova_swift_handler.catalog.blockmap import BlockMap
 from nova_swift_handler.catalog.point import Point, RegionRef
 from nova_swift_handler.catalog.region import Region
 from nova_swift_handler.catalog.segment import Segment
+from nova_swift_handler.store import presence
 from nova_swift_handler.store.account import Account
 from nova_swift_handler.vhd.layout import block_count
 
@@ -107,11 +108,8 @@ def blocks(account: Account, point: Point) -> Tuple[BlockMap, List[Segment]]:
 
 def complete(account: Account, point: Point) -> bool:
     """Tell whether *point* is still there."""
-    try:
-        account.head(point.container, names.of_point(point.image_id, names.POINT))
-    except exceptions.ObjectMissing:
-        return False
-    return True
+    return presence.exists(account, point.container,
+                           names.of_point(point.image_id, names.POINT))
 
 
 def points(account: Account, container: str) -> Iterator[Point]:

@@ -19,6 +19,7 @@ import re
 from typing import Dict, Iterator, Mapping
 
 from nova_swift_handler import exceptions
+from nova_swift_handler.store import presence
 from nova_swift_handler.store.account import Account
 
 _SUFFIX = ".properties"
@@ -81,11 +82,7 @@ def write(account: Account, container: str, name: str, values: Mapping[str, obje
 
 def exists(account: Account, container: str, name: str) -> bool:
     """Tell whether *container* has something called *name*."""
-    try:
-        account.head(container, object_name(name))
-    except exceptions.ObjectMissing:
-        return False
-    return True
+    return presence.exists(account, container, object_name(name))
 
 
 def remove(account: Account, container: str, image_id: str) -> None:

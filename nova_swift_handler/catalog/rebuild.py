@@ -25,8 +25,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import uuid
-from concurrent import futures
-from typing import ContextManager, Dict, Iterator, List, NamedTuple, Optional, Set, Tuple
+from typing import ContextManager, Dict, Iterator, List, NamedTuple, Set, Tuple
 
 from nova_swift_handler import exceptions
 from nova_swift_handler.catalog import (
@@ -34,23 +33,17 @@ from nova_swift_handler.catalog import (
     finding,
     headers,
     inheritance,
-    lineage,
     lookup,
     names,
-    relink,
-    views,
 )
-from nova_swift_handler.catalog import region as regions
-from nova_swift_handler.catalog.blockmap import BlockMap, Place
+from nova_swift_handler.catalog.blockmap import BlockMap
 from nova_swift_handler.catalog.finding import Finding
 from nova_swift_handler.catalog.intent import Intent
-from nova_swift_handler.catalog.point import RANGES, Point, RegionRef
-from nova_swift_handler.catalog.publish import Publisher
+from nova_swift_handler.catalog.point import RANGES, Point
+from nova_swift_handler.catalog.remake import Maker
 from nova_swift_handler.catalog.segment import Segment
-from nova_swift_handler.catalog.views import VHD_CONTENT_TYPE, Views
 from nova_swift_handler.store.abilities import Abilities
 from nova_swift_handler.store.account import Account
-from nova_swift_handler.vhd.layout import block_count
 
 MADE, TO_MAKE, CANDIDATE, LOST = "made", "to make", "candidate", "lost"
 
@@ -97,12 +90,10 @@ class _Rebuild:
                  container: str, dry_run: bool, for_glance: headers.Wanted) -> None:
         self._account = account
         self._containers = containers
-        self._abilities = abilities
         self._container = container
         self._dry_run = dry_run
         self._for_glance = for_glance
-        self._views = Views(account, container, abilities)
-        self._publisher = Publisher(account, containers, container, abilities)
+        self._maker = Maker(account, containers, abilities, container)
 
     # -- whole points -------------------------------------------------------------------------
 
@@ -159,7 +150,7 @@ class _Rebuild:
                            "or the point was lost; --all makes it")
         try:
             self._refuse_lost(point, set())
-            blocks, stored = self._salvaged(point)
+            blocks, stored = self._maker.salvaged(point)
             if not self._dry_run:
                 self._make(point, blocks, stored)
         except (exceptions.PointInvalid, exceptions.StoreError) as error:
@@ -171,17 +162,17 @@ class _Rebuild:
         return TO_MAKE if self._dry_run else MADE
 
     def _make(self, point: Point, blocks: BlockMap, stored: List[Segment]) -> None:
-        self._regions(point, blocks, stored)
-        self._disk(point, blocks, stored)
-        self._delta(point)
+        self._maker.regions(point, blocks, stored)
+        self._maker.disk(point, blocks, stored)
+        self._maker.delta(point)
         # As it was, with fields that a newer release may have written.
         self._account.put_json(
             point.container, names.of_point(point.image_id, names.POINT),
             closing.document(self._account.get(point.container,
                                                names.closing(point.upload_id))))
-        self._enter(point)
+        self._maker.enter(point)
         if point.stitching == RANGES and self._for_glance(point.image_id):
-            self._offer(point)
+            self._maker.offer(point)
 
     # -- single objects -----------------------------------------------------------------------
 
@@ -218,9 +209,9 @@ class _Rebuild:
 
     def _mend_regions(self, point: Point, kinds: Set[str]) -> None:
         if kinds & {finding.TABLE, finding.PART}:
-            blocks, stored = self._salvaged(point)
+            blocks, stored = self._maker.salvaged(point)
             if not self._dry_run:
-                self._regions(point, blocks, stored)
+                self._maker.regions(point, blocks, stored)
 
     def _mend_rest(self, point: Point, kinds: Set[str]) -> None:
         if self._dry_run:
@@ -229,119 +220,16 @@ class _Rebuild:
         if kinds & {finding.TABLE, finding.PART, finding.HEAD, finding.DISK, finding.CLOSING}:
             blocks, stored = lookup.blocks(self._account, point)
             if kinds & {finding.HEAD, finding.DISK}:
-                self._disk(point, blocks, stored)
+                self._maker.disk(point, blocks, stored)
             if finding.CLOSING in kinds:
                 self._account.put(point.container, names.closing(point.upload_id),
                                   closing.pack(point, blocks, stored))
         if finding.DELTA in kinds:
-            self._delta(point)
+            self._maker.delta(point)
         if finding.INDEX in kinds:
-            self._enter(point)
+            self._maker.enter(point)
         if finding.IMAGE in kinds:
-            self._offer(point)
-
-    # -- how each is made ---------------------------------------------------------------------
-
-    def _salvaged(self, point: Point) -> Tuple[BlockMap, List[Segment]]:
-        """Return where the blocks of *point* are, by its closing and its segments' trailers.
-
-        :raises ObjectMissing: a segment or the closing is gone.
-        :raises PointInvalid: they do not add up to the point's digest.
-        """
-        told, runs = closing.parse(self._account.get(
-            point.container, names.closing(point.upload_id)))
-        if told != point:
-            raise exceptions.PointInvalid(
-                "the closing of its upload tells of another point, or otherwise of this one")
-        by_segment: Dict[int, List[closing.Run]] = {}
-        for run in runs:
-            by_segment.setdefault(run.segment, []).append(run)
-        blocks = BlockMap(block_count(point.virtual_size))
-        read = functools.partial(lineage.trailer_of, self._account)
-        with futures.ThreadPoolExecutor(_WORKERS) as pool:
-            numbers = sorted(by_segment)
-            for start in range(0, len(numbers), _WORKERS):
-                some = numbers[start:start + _WORKERS]
-                for number, trailer in zip(some, pool.map(
-                        read, [point.segments[number] for number in some])):
-                    for run in by_segment[number]:
-                        for at in range(run.blocks):
-                            digest = trailer.entries[run.slot + at][1]
-                            blocks.set(Place(run.first + at, number, run.slot + at, digest))
-        if blocks.digest(point.virtual_size) != point.digest:
-            raise exceptions.PointInvalid(
-                "what the segments' trailers say does not add up to the point's digest")
-        return blocks, point.segments
-
-    def _regions(self, point: Point, blocks: BlockMap, stored: List[Segment]) -> None:
-        for ref in point.regions:
-            self._region(point, ref, blocks, stored)
-
-    def _region(self, point: Point, ref: RegionRef, blocks: BlockMap,
-                stored: List[Segment]) -> None:
-        region = regions.Region.cut(ref.index, blocks, stored)
-        table = region.table()
-        if regions.name(ref.index, table) + ".table" != ref.table:
-            raise exceptions.PointInvalid(
-                "the table that the segments give for region %d is not %s"
-                % (ref.index, ref.table))
-        self._account.put(point.container, ref.table, table)
-        if not ref.parts:
-            return
-        entries = [entry for part in region.manifests(self._abilities.max_entries)
-                   for entry in part]
-        for part in ref.parts:
-            size, some = 0, []
-            while entries and size < part["size"]:
-                size += entries[0].length
-                some.append(entries.pop(0))
-            put = self._account.put_manifest(point.container, part["name"], some,
-                                             VHD_CONTENT_TYPE)
-            if (put.etag, put.size) != (part["etag"], part["size"]):
-                raise exceptions.StoreCorrupt(
-                    "%s/%s is stitched otherwise than it was: it has etag %s, not %s"
-                    % (point.container, part["name"], put.etag, part["etag"]))
-
-    def _disk(self, point: Point, blocks: BlockMap, stored: List[Segment]) -> None:
-        view = self._views.disk(point.image_id, point.virtual_size, blocks, stored,
-                                point.regions, [names.DISK_VIEW])
-        if (view.size, view.head) != (point.vhd_size, point.head):
-            raise exceptions.StoreCorrupt(
-                "%s of %s is not what it was: it has %d bytes and a head of etag %s, not %d and "
-                "%s" % (names.DISK_VIEW, point.path, view.size, view.head, point.vhd_size,
-                        point.head))
-
-    def _delta(self, point: Point) -> None:
-        parent = self._parent(point)
-        if parent is None and point.parent_container == point.container:
-            relink.to_older(self._account, self._views, point)
-        else:
-            relink.to(self._account, self._views, point, parent)
-
-    def _parent(self, point: Point) -> Optional[Point]:
-        """Return the point that the ``delta.vhd`` referred to, if that is still there."""
-        ids = [point.parent] if point.parent_container == point.container else []
-        with contextlib.suppress(exceptions.ObjectMissing):
-            ids.insert(0, views.parent_of(self._account, point.container, point.image_id))
-        for image_id in ids:
-            if image_id is None:
-                continue
-            try:
-                parent = headers.read(self._account, point.container,
-                                      names.of_point(image_id, names.POINT))
-            except (exceptions.ObjectMissing, exceptions.PointInvalid, exceptions.StoreCorrupt):
-                continue
-            if parent.sequence < point.sequence and parent.virtual_size == point.virtual_size:
-                return parent
-        return None
-
-    def _enter(self, point: Point) -> None:
-        self._publisher.enter(point.image_id, point.kind,
-                              names.of_point(point.image_id, names.DISK_VIEW))
-
-    def _offer(self, point: Point) -> None:
-        self._publisher.offer(point.image_id, names.of_point(point.image_id, names.DISK_VIEW),
-                              point.vhd_size, VHD_CONTENT_TYPE)
+            self._maker.offer(point)
 
 
 def _of(found: List[Finding], point: Point) -> List[Finding]:

@@ -67,14 +67,18 @@ class Points(base.Lister):
         return columns + (("Image Name", "Image Status") if parsed_args.glance else ()), rows
 
 
-class Show(base.ShowOne):
-    """Show all that is recorded about a point."""
+class _OfPoint(base.ShowOne):
+    """Shows something about one point."""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Add this command's options."""
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
         parser.add_argument("id", metavar="ID", help="Id of the point's Glance image.")
         return parser
+
+
+class Show(_OfPoint):
+    """Show all that is recorded about a point."""
 
     def take_action(self, parsed_args: argparse.Namespace) -> Tuple[Tuple[str, ...],
                                                                     Tuple[Any, ...]]:
@@ -132,15 +136,9 @@ def _sizes(point: Point, delta_size: Any) -> Tuple[Any, ...]:
             Bytes(delta_size), Bytes(point.sent_bytes))
 
 
-class Raw(base.ShowOne):
+class Raw(_OfPoint):
     """Publish a point's disk as a raw one in Swift: disk.raw beside disk.vhd; no data is copied.
     """
-
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        """Add this command's options."""
-        parser: argparse.ArgumentParser = super().get_parser(prog_name)
-        parser.add_argument("id", metavar="ID", help="Id of the point's Glance image.")
-        return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> Tuple[Tuple[str, ...],
                                                                     Tuple[Any, ...]]:

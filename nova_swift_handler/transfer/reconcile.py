@@ -24,6 +24,7 @@ from typing import List, Set
 from nova_swift_handler import exceptions
 from nova_swift_handler.catalog import deletion, names, offered
 from nova_swift_handler.glance.service import ImageService
+from nova_swift_handler.store import presence
 from nova_swift_handler.store.abilities import Abilities
 from nova_swift_handler.store.account import Account
 from nova_swift_handler.transfer import census as censuses
@@ -120,7 +121,7 @@ def _offers(account: Account, where: names.Containers, images: ImageService, hel
             continue
         try:
             view = offered.view(account, where, image_id)
-            if view is None or _exists(account, *view.lstrip("/").split("/", 1)):
+            if view is None or presence.exists(account, *view.lstrip("/").split("/", 1)):
                 continue
             if images.exists(image_id):
                 found.append(Finding(where.images, image_id, LOST))
@@ -144,7 +145,7 @@ def _index(account: Account, where: names.Containers, held: Set[str], before: in
             continue
         try:
             entry = account.get_json(where.index, image_id)
-            if any(_exists(account, entry["container"], name) for name in (
+            if any(presence.exists(account, entry["container"], name) for name in (
                     entry["view"], names.of_point(image_id, names.POINT))):
                 continue
             if not dry_run:
@@ -155,14 +156,6 @@ def _index(account: Account, where: names.Containers, held: Set[str], before: in
         except (exceptions.SwiftVhdError, KeyError, TypeError) as error:
             found.append(_failed(where.index, image_id, error))
     return found
-
-
-def _exists(account: Account, container: str, name: str) -> bool:
-    try:
-        account.headers(container, name)
-    except exceptions.ObjectMissing:
-        return False
-    return True
 
 
 def _failed(container: str, image_id: str, error: Exception) -> Finding:

@@ -26,7 +26,7 @@ from nova_swift_handler.catalog.publish import Publisher, Subject
 from nova_swift_handler.glance.published import Published
 from nova_swift_handler.glance.service import ImageService
 from nova_swift_handler.glance.settings import LOCATION
-from nova_swift_handler.store import probe
+from nova_swift_handler.store import presence, probe
 from nova_swift_handler.store.account import Account
 from nova_swift_handler.transfer.assembled import Assembled
 from nova_swift_handler.transfer.jobs import Services, SnapshotJob
@@ -102,16 +102,8 @@ def published(account: Account, services: Services, point: Point, report: Report
         return cast(BinaryIO, watched), watched.length
 
     images = services.containers.images
-    in_place = point.stitching == RANGES or _there(account, images, point.image_id)
+    in_place = point.stitching == RANGES or presence.exists(account, images, point.image_id)
     return Published(point.vhd_size, images, point.image_id, open_vhd, in_place=in_place)
-
-
-def _there(account: Account, container: str, name: str) -> bool:
-    try:
-        account.head(container, name)
-    except exceptions.ObjectMissing:
-        return False
-    return True
 
 
 @contextlib.contextmanager

@@ -19,6 +19,7 @@ import threading
 from pathlib import Path
 from typing import Any, Dict, List, Optional
 
+from bench.meter import high_water
 from nova_swift_handler.transfer import process
 from tests.functional.handler.bench import MIB, Bench, Host
 
@@ -47,7 +48,7 @@ class Peak:
         while not self._ended.wait(0.02):
             pid = pid or _worker()
             if pid is not None:
-                self.bytes = max(self.bytes, _high_water(pid))
+                self.bytes = max(self.bytes, high_water(pid))
 
 
 def _worker() -> Optional[int]:
@@ -60,16 +61,6 @@ def _worker() -> Optional[int]:
         except (OSError, IndexError):
             continue
     return None
-
-
-def _high_water(pid: int) -> int:
-    try:
-        for line in Path("/proc/%d/status" % pid).read_text().splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) * 1024
-    except OSError:
-        pass
-    return 0
 
 
 def test_a_large_disk_needs_little_memory(bench: Bench, ext: Host, lvm: Host,

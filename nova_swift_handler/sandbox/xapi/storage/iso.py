@@ -19,9 +19,9 @@ import os
 import re
 import time
 import uuid as uuidlib
-from typing import Dict, Mapping, Tuple
+from typing import Dict, Mapping, Optional, Tuple
 
-from nova_swift_handler.sandbox.xapi.storage import errors, files
+from nova_swift_handler.sandbox.xapi.storage import errors, export, files
 from nova_swift_handler.sandbox.xapi.storage.base import Node, StorageError
 from nova_swift_handler.sandbox.xapi.storage.repository import DirectoryRepository, Entry
 
@@ -111,6 +111,9 @@ class IsoSR(DirectoryRepository):
 
     def resize(self, uuid: str, virtual_size: int) -> Node:
         raise self._unsupported()
+
+    def _plan(self, uuid: str, base: Optional[str]) -> export.Plan:
+        raise self._unsupported()  # its disks are raw, which are not planned
 
     def _unsupported(self) -> StorageError:
         return StorageError("SR_OPERATION_NOT_SUPPORTED", [self.uuid])

@@ -253,9 +253,9 @@ class DirectoryRepository(StorageRepository):
                 plan = export.plan_raw(source)
             return export.stream(plan, source, write, progress)
 
+    @abc.abstractmethod
     def _plan(self, uuid: str, base: Optional[str]) -> export.Plan:
         """Choose the blocks of an export; the lock is held shared."""
-        raise NotImplementedError
 
     def export_raw(self, uuid: str, write: Write, progress: Optional[Progress] = None) -> int:
         with self.open(uuid, writable=False) as source:
