@@ -20,7 +20,7 @@ from nova_swift_handler.transfer.content import Content
 
 
 class Assembled:
-    """The bytes of a dynamic VHD, its blocks in ascending order and each proven.
+    """The bytes of a dynamic VHD, each block proven; for their order see :func:`.fetch.runs`.
 
     :param threads: ranges read at a time; see :func:`.fetch.fetch` for the memory.
     :raises PointInvalid, StoreError: the point's tables are damaged, or cannot be read.

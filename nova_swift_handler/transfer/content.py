@@ -18,9 +18,7 @@ import contextlib
 import uuid
 from typing import Callable, Generator, Union
 
-from nova_swift_handler import exceptions
 from nova_swift_handler.catalog import lookup
-from nova_swift_handler.catalog.blockmap import DiskDigest
 from nova_swift_handler.catalog.point import Point
 from nova_swift_handler.store.account import Account
 from nova_swift_handler.transfer import fetch
@@ -34,38 +32,28 @@ class Content:
     :param stopped: tells whether to end early, in silence.
     :raises PointInvalid: the point's tables are damaged.
 
-    :ivar layout: of the VHD; its unique id is the image's.
+    :ivar layout: of the VHD, blocks being in the order of :func:`.fetch.runs`; its unique id is
+        the image's.
     """
 
     def __init__(self, account: Account, point: Point, threads: int,
                  stopped: Callable[[], bool] = lambda: False) -> None:
         self._account = account
-        self._point = point
         self._threads = threads
         self._stopped = stopped
         self._map, self._stored = lookup.blocks(account, point)
-        self.layout = Layout(point.virtual_size, self._map.order(),
-                             uuid.UUID(point.image_id).bytes)
+        order = (place.block for group in fetch.runs(self._map) for place in group)
+        self.layout = Layout(point.virtual_size, order, uuid.UUID(point.image_id).bytes)
 
     def blocks(self) -> Generator[fetch.Fetched, None, None]:
-        """Yield the blocks that are not zero, ascending, each proven.
+        """Yield the blocks that are not zero, as the layout has them, each proven.
 
-        :raises StoreCorrupt: a block is damaged; or, after the last, all of them together are not
-            the disk that was stored.
+        :raises StoreCorrupt: a block is damaged.
         :raises StoreError: Swift did not deliver.
         """
-        proven = DiskDigest(self._point.virtual_size)
         with contextlib.closing(fetch.fetch(self._account, self._map, self._stored,
                                             self._threads, self._stopped)) as fetched:
-            for block in fetched:
-                place = self._map.get(block.number)
-                assert place is not None
-                proven.add(block.number, place.digest)
-                yield block
-        if not self._stopped() and proven.hexdigest() != self._point.digest:
-            raise exceptions.StoreCorrupt(
-                "the blocks that were read of the point of image %s are not all of its disk"
-                % self._point.image_id)
+            yield from fetched
 
     def vhd(self) -> Generator[Union[bytes, memoryview], None, None]:
         """Yield the bytes of the VHD, ``layout.length`` of them; errors as :meth:`blocks`."""
