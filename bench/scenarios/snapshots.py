@@ -99,6 +99,6 @@ SCENARIOS = [
              "MiB/s", HIGHER, functools.partial(_full, kind, capped),
              {CAP_NAME: 0.95} if capped else {}, size, usual)
     for capped, kind, suffix, size, usual in (
-        (True, "random", "", 2 * GIB, True), (True, "typical", "_typical", GIB, False),
+        (True, "random", "", 4 * GIB, True), (True, "typical", "_typical", GIB, False),
         (False, "random", "", GIB, True), (False, "typical", "_typical", GIB, True))
 ]

@@ -42,7 +42,7 @@ def wait(client: Client, records: Records, image_id: str, published: Published, 
     if published.os_hash:
         limit += published.size / _HASH_RATE
     deadline = time.monotonic() + limit
-    pause = 0.1
+    pause = 0.05
     while True:
         image = records.get(image_id, doing)
         if image.status == "active":
@@ -102,5 +102,5 @@ def _settle(records: Records, image: Image, doing: str) -> None:
     # The image is active: whatever happens to this question, it has been registered.
     with contextlib.suppress(exceptions.GlanceError):
         while image.import_task is not None and time.monotonic() < deadline:
-            time.sleep(_SETTLING / 20)
+            time.sleep(_SETTLING / 40)
             image = records.get(image.id, doing)

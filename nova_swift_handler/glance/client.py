@@ -15,13 +15,13 @@
 from __future__ import annotations
 
 import enum
+import logging
 from typing import Any, Dict, FrozenSet, Iterator, List, Optional, Sequence, Tuple
 
 import tenacity
 from keystoneauth1 import exceptions as ks_exceptions
 from keystoneauth1 import service_token, token_endpoint
 from keystoneauth1 import session as ks_session
-from oslo_log import log as logging
 
 from nova_swift_handler import exceptions
 from nova_swift_handler.glance import errors

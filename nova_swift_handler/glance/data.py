@@ -15,11 +15,11 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from typing import Any, Callable, Dict, List, Optional
 
 import requests
 import urllib3
-from oslo_log import log as logging
 
 from nova_swift_handler import exceptions
 from nova_swift_handler.glance.image import Image

@@ -54,12 +54,12 @@ reads every new image whole afterwards, or before it is active if a hash was giv
 
 from __future__ import annotations
 
+import logging
 import time
 from typing import Any, Dict, Optional, Tuple
 from urllib import parse
 
 import tenacity
-from oslo_log import log as logging
 
 from nova_swift_handler import exceptions
 from nova_swift_handler.glance import activation, diagnosis, errors

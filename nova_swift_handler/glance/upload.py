@@ -24,9 +24,8 @@ DELETE /v2/images/{id}    user  member   delete_image; only if Glance made a bro
 
 from __future__ import annotations
 
+import logging
 from typing import Any, Optional, Tuple, Type
-
-from oslo_log import log as logging
 
 from nova_swift_handler import exceptions
 from nova_swift_handler.glance import ovf

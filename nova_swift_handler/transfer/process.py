@@ -80,7 +80,7 @@ def _slot() -> threading.BoundedSemaphore:
 def _start(theirs: socket.socket) -> subprocess.Popen[bytes]:
     with theirs:
         return subprocess.Popen(
-            [sys.executable, "-m", "nova_swift_handler.transfer.worker", str(theirs.fileno())],
+            [sys.executable, "-m", "nova_swift_handler.transfer", str(theirs.fileno())],
             pass_fds=(theirs.fileno(),), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
 
 

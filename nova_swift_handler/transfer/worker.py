@@ -143,6 +143,3 @@ def main() -> int:
     sys.stderr.flush()
     os._exit(0 if event["event"] == "result" else 1)
 
-
-if __name__ == "__main__":
-    sys.exit(main())

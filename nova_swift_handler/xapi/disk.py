@@ -14,10 +14,9 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from typing import Any, Dict, Iterator, Mapping, Optional, Tuple
-
-from oslo_log import log as logging
 
 from nova_swift_handler import exceptions
 from nova_swift_handler.xapi import errors

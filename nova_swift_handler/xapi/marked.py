@@ -18,10 +18,9 @@ and snapshots would inherit it.
 
 from __future__ import annotations
 
+import logging
 import time
 from typing import List, Mapping
-
-from oslo_log import log as logging
 
 from nova_swift_handler import exceptions
 from nova_swift_handler.xapi import disk as disks

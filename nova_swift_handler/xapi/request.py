@@ -14,10 +14,9 @@
 
 from __future__ import annotations
 
+import logging
 import urllib.parse
 from typing import Dict, Optional
-
-from oslo_log import log as logging
 
 from nova_swift_handler import exceptions
 from nova_swift_handler.xapi import endpoint as endpoints

@@ -14,11 +14,10 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from types import TracebackType
 from typing import Any, List, Optional, Tuple, Type
-
-from oslo_log import log as logging
 
 from nova_swift_handler import exceptions
 from nova_swift_handler.xapi import endpoint as endpoints

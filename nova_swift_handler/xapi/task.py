@@ -15,11 +15,10 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import time
 from types import TracebackType
 from typing import Optional, Tuple, Type
-
-from oslo_log import log as logging
 
 from nova_swift_handler import exceptions
 from nova_swift_handler.xapi import errors

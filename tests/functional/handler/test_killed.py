@@ -99,7 +99,7 @@ class Compute:
                 command = Path("/proc/%d/cmdline" % pid).read_bytes()
             except OSError:
                 continue
-            if int(stat[1]) == self._process.pid and b"transfer.worker" in command:
+            if int(stat[1]) == self._process.pid and b"nova_swift_handler.transfer" in command:
                 found.append(pid)
         return found
 

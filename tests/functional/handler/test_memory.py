@@ -55,7 +55,7 @@ def _worker() -> Optional[int]:
     for name in os.listdir("/proc"):
         try:
             stat = Path("/proc", name, "stat").read_text().rpartition(")")[2].split()
-            if (int(stat[1]) == os.getpid() and b"transfer.worker" in
+            if (int(stat[1]) == os.getpid() and b"nova_swift_handler.transfer" in
                     Path("/proc", name, "cmdline").read_bytes()):
                 return int(name)
         except (OSError, IndexError):

@@ -142,6 +142,6 @@ def children(pid: Optional[int] = None) -> List[int]:
             command = (path / "cmdline").read_bytes()
         except (OSError, IndexError):
             continue
-        if parent == (pid or os.getpid()) and b"nova_swift_handler.transfer.worker" in command:
+        if parent == (pid or os.getpid()) and b"nova_swift_handler.transfer" in command:
             found.append(int(path.name))
     return found
