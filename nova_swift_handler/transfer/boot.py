@@ -27,8 +27,8 @@ from nova_swift_handler.transfer import foreign
 from nova_swift_handler.transfer.content import Content
 from nova_swift_handler.transfer.jobs import BootJob
 from nova_swift_handler.transfer.report import Report, Watched
+from nova_swift_handler.xapi import beforehand, marked
 from nova_swift_handler.xapi import disk as disks
-from nova_swift_handler.xapi import marked
 from nova_swift_handler.xapi.import_ import import_disk
 from nova_swift_handler.xapi.session import Session
 
@@ -110,8 +110,13 @@ class Target:
             LOG.error("After a failed transfer VDI %s is left over on the SR; destroy it by "
                       "hand: %s", self.uuid, failure)
 
-    def create(self, virtual_size: int) -> None:
-        """Make the VDI, once its size in bytes is known."""
+    def create(self, virtual_size: int, blocks: Optional[int] = None) -> None:
+        """Make the VDI, once its size in bytes is known.
+
+        :param blocks: how many of its blocks of 2 MiB will be written, if that is known.
+        :raises SrFull: the SR has no room for it, or for that.
+        """
+        beforehand.create(self._session, self._job.sr_ref, virtual_size, blocks)
         self.virtual_size = virtual_size
         self.uuid = marked.create(
             self._session, self._job.transfer_id, self._job.sr_ref, virtual_size,
@@ -140,5 +145,5 @@ class Target:
 def restore(account: Account, point: Point, target: Target, threads: int) -> None:
     """Make *target* of a point of ours."""
     content = Content(account, point, threads, target.stopped)
-    target.create(point.virtual_size)
+    target.create(point.virtual_size, point.blocks)
     target.apply(content.layout.length, content.vhd())

@@ -94,7 +94,8 @@ def apply_vhd(reader: StreamReader, target: Target, total: Optional[int] = None)
             raise exceptions.ChainBroken(
                 "the VHD is a differencing one and its parent (named %r) is not in the image"
                 % reader.header.parent_name)
-        target.create(reader.footer.virtual_size)
+        target.create(reader.footer.virtual_size,
+                      sum(1 for _ in reader.held(constants.BLOCK_SIZE)))
     layout = Layout(reader.footer.virtual_size, reader.order, bytes(16),
                     reader.header.block_size)
 
@@ -140,10 +141,15 @@ def _is_whole(first: bytes) -> bool:
 def _apply_chain(staging: chain.Staging, target: Target) -> None:
     """Coalesce a chain: its base into a new VDI as large as the leaf, each delta on top."""
     paths = staging.base_first()
-    with open(paths[-1], "rb") as file:
-        virtual_size = VhdFile(file).virtual_size
+    held = bytearray()  # of each block, whether any VHD has it
+    for path in paths:
+        with open(path, "rb") as file:
+            vhd = VhdFile(file)
+            held.extend(bytes(max(0, -(-vhd.virtual_size // constants.BLOCK_SIZE) - len(held))))
+            for number in vhd.held(constants.BLOCK_SIZE):
+                held[number] = 1
     total = sum(os.path.getsize(path) for path in paths)
-    target.create(virtual_size)
+    target.create(vhd.virtual_size, sum(held))
     for path in paths:
         with open(path, "rb") as file:
             apply_vhd(StreamReader(file, os.path.getsize(path)), target, total)

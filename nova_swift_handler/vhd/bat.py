@@ -67,6 +67,20 @@ class Bat:
         return (block for block, sector in enumerate(self._offsets)
                 if sector != constants.UNUSED)
 
+    def pieces(self, block_size: int, size: int, end: int) -> Iterator[int]:
+        """Yield, ascending, the numbers of the pieces of *size* bytes that a block has part of.
+
+        :param block_size: bytes of a block.
+        :param end: bytes of the disk; pieces beyond it are left out.
+        """
+        before = -1
+        for block in self.allocated():
+            last = (block * block_size + block_size - 1) // size
+            for number in range(max(block * block_size // size, before + 1), last + 1):
+                if number * size < end:
+                    yield number
+            before = max(before, last)
+
     def ascending(self) -> bool:
         """Tell whether the blocks lie in the file in the order of their numbers."""
         before = -1

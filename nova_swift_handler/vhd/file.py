@@ -92,21 +92,13 @@ class VhdFile:
         return found.paths()
 
     def held(self, size: int) -> Iterator[int]:
-        """Yield, ascending, the numbers of the pieces of *size* bytes that the file has part of.
+        """Give, ascending, the numbers of the pieces of *size* bytes that the file has part of.
 
         A fixed disk has part of all.
         """
         if self.header is None:
-            yield from range(-(-self.virtual_size // size))
-            return
-        own = self.header.block_size
-        before = -1
-        for block in self._bat.allocated():
-            last = (block * own + own - 1) // size
-            for number in range(max(block * own // size, before + 1), last + 1):
-                if number * size < self.virtual_size:
-                    yield number
-            before = max(before, last)
+            return iter(range(-(-self.virtual_size // size)))
+        return self._bat.pieces(self.header.block_size, size, self.virtual_size)
 
     def extents(self, start: int, end: int) -> Iterator[Extent]:
         """Yield, ascending, what the file has of the disk from byte *start* up to *end*.

@@ -128,6 +128,10 @@ class StreamReader:
         """Whether the VHD says what differs from a parent rather than a whole disk."""
         return self.footer.disk_type == constants.TYPE_DIFFERENCING
 
+    def held(self, size: int) -> Iterator[int]:
+        """Give, ascending, the numbers of the pieces of *size* bytes that the file has part of."""
+        return self.bat.pieces(self.header.block_size, size, self.footer.virtual_size)
+
     def parent_paths(self) -> Dict[bytes, str]:
         """Return the parent's path, with slashes, for each platform that the VHD has one for.
 

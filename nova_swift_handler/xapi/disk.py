@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import Any, Dict, Iterator, Mapping, Optional, Tuple
+from typing import Any, Dict, Iterator, Mapping, NamedTuple, Optional
 
 from nova_swift_handler import exceptions
 from nova_swift_handler.xapi import errors
@@ -115,25 +115,23 @@ def sr_uuid(session: sessions.Session, sr_ref: str) -> str:
     return str(session.call("SR.get_uuid", sr_ref, doing="looking up an SR"))
 
 
-def sr_type(session: sessions.Session, sr_ref: str) -> str:
-    """Return an SR's type: ``ext``, ``lvm``, ``nfs``, ``iso``…"""
-    return str(session.call("SR.get_type", sr_ref, doing="reading the type of an SR"))
+class Attachment(NamedTuple):
+    """A VBD of a VDI.
 
-
-def sr_free(session: sessions.Session, sr_ref: str) -> int:
-    """Return the bytes an SR has free, measured now.
-
-    XAPI's figures are as old as its last scan, so they are updated first.
+    :ivar attached: whether it is plugged now.
+    :ivar control: whether it is dom0's.
     """
-    doing = "measuring the free space of an SR"
-    session.call("SR.update", sr_ref, doing=doing)
-    record = session.call("SR.get_record", sr_ref, doing=doing)
-    return int(record["physical_size"]) - int(record["physical_utilisation"])
+
+    vbd: str
+    vm: str
+    attached: bool
+    control: bool
+    writable: bool
 
 
-def _attachments(session: sessions.Session, ref: str) -> Iterator[Tuple[str, bool, bool]]:
-    """Give (VBD, is attached, belongs to dom0) of a VDI's VBDs, skipping those just gone."""
-    for vbd in session.call("VDI.get_VBDs", ref):
+def attachments(session: sessions.Session, vdi_ref: str) -> Iterator[Attachment]:
+    """Give the VBDs of a VDI, skipping those just gone."""
+    for vbd in session.call("VDI.get_VBDs", vdi_ref):
         try:
             record = session.call("VBD.get_record", vbd)
             control = session.call("VM.get_is_control_domain", record["VM"])
@@ -141,25 +139,26 @@ def _attachments(session: sessions.Session, ref: str) -> Iterator[Tuple[str, boo
             if exc.code not in errors.ABSENT:
                 raise
             continue
-        yield vbd, bool(record["currently_attached"]), bool(control)
+        yield Attachment(vbd, str(record["VM"]), bool(record["currently_attached"]),
+                         bool(control), record["mode"] == "RW")
 
 
 def _vm_using(session: sessions.Session, ref: str) -> Optional[str]:
-    for vbd, attached, control in _attachments(session, ref):
-        if attached and not control:
-            return vbd
+    for each in attachments(session, ref):
+        if each.attached and not each.control:
+            return each.vbd
     return None
 
 
 def _detach_from_dom0(session: sessions.Session, ref: str, uuid: str) -> None:
-    for vbd, attached, control in _attachments(session, ref):
-        if not control:
+    for each in attachments(session, ref):
+        if not each.control:
             continue
         LOG.warning("VDI %s is still attached to dom0 long after its transfer ended; detaching"
                     " it", uuid)
-        for method in ("VBD.unplug", "VBD.destroy") if attached else ("VBD.destroy",):
+        for method in ("VBD.unplug", "VBD.destroy") if each.attached else ("VBD.destroy",):
             try:
-                session.call(method, vbd, doing=f"detaching VDI {uuid} from dom0")
+                session.call(method, each.vbd, doing=f"detaching VDI {uuid} from dom0")
             except exceptions.XapiError as exc:
                 if exc.code not in errors.ABSENT:
                     LOG.warning("%s", exc)

@@ -33,7 +33,7 @@ _FULL = ("SR_BACKEND_FAILURE_44", "SR_FULL", "SR_SOURCE_SPACE_INSUFFICIENT")
 # A file SR that runs full reports the failed step, and errno 28 in the text.
 _NO_SPACE = re.compile(r"\b(error 28|ENOSPC|no space left|insufficient space|not enough space)\b",
                        re.IGNORECASE)
-_FULL_ADVICE = "free or add space on the SR, or let its garbage collector finish, then try again"
+FULL_ADVICE = "free or add space on the SR, or let its garbage collector finish, then try again"
 
 _ADVICE: Dict[str, str] = {
     "SESSION_AUTHENTICATION_FAILED":
@@ -74,7 +74,7 @@ def from_failure(description: Sequence[str], doing: str,
     text = ", ".join(param for param in params if param)
     advice = _ADVICE.get(code, "")
     if code in _FULL or (code.startswith("SR_BACKEND_FAILURE_") and _NO_SPACE.search(text)):
-        kind, advice = exceptions.SrFull, _FULL_ADVICE
+        kind, advice = exceptions.SrFull, FULL_ADVICE
     message = f"{doing} failed: XAPI says {code}"
     if text:
         message += f" ({text[:600]})"

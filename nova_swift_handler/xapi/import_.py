@@ -18,10 +18,9 @@ import collections.abc
 from typing import Callable, Iterable, NoReturn, Optional, Union
 
 from nova_swift_handler import exceptions
-from nova_swift_handler.xapi import disk as disks
 from nova_swift_handler.xapi import http as data_http
 from nova_swift_handler.xapi import patience as patiences
-from nova_swift_handler.xapi import request
+from nova_swift_handler.xapi import repository, request, sizes
 from nova_swift_handler.xapi import session as sessions
 from nova_swift_handler.xapi import task as tasks
 
@@ -130,9 +129,9 @@ def _put_down_to_room(session: sessions.Session, vdi_uuid: str,
         return
     try:
         sr_ref = session.call("VDI.get_SR", session.call("VDI.get_by_uuid", vdi_uuid))
-        if disks.sr_type(session, sr_ref).startswith("lvm"):
+        if repository.read(session, sr_ref).layout != sizes.FILE:
             return
-        free = disks.sr_free(session, sr_ref)
+        free = repository.measure(session, sr_ref).free
     except exceptions.XapiError:
         return
     if free < _NO_ROOM:

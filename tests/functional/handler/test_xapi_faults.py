@@ -130,11 +130,28 @@ def small(tmp_path: Path, request: Any) -> Iterator[Host]:
 
 def test_an_sr_without_room(bench: Bench, ext: Host, small: Host) -> None:
     image_id = bench.store(ext, ext.disk(written=[[0, 40 * MIB]]))
-    # A volume must fit as a whole before anything is written; a file grows as it is written.
-    doing = "importing into VDI" if small.kind == "ext" else "creating a VDI of .* on SR"
     with bench.nothing_left(small):
-        bench.refuses(bench.boot_job(small, image_id), exceptions.SrFull, doing,
-                      "free or add space on the SR|bytes free")
+        small.control.calls(clear=True)
+        bench.refuses(bench.boot_job(small, image_id), exceptions.SrFull,
+                      "making a disk of .* with 20 blocks of data needs [0-9]+ bytes on SR",
+                      "has [0-9]+ free; free or add space on the SR")
+        assert "VDI.create" not in small.control.calls()
+
+
+@pytest.mark.parametrize("small", ["ext"], indirect=True)
+def test_an_sr_that_another_fills_meanwhile(bench: Bench, ext: Host, small: Host) -> None:
+    image_id = bench.store(ext, ext.disk(written=[[0, 20 * MIB]]))
+    other = small.disk(written=[])
+
+    def fill(event: Dict[str, Any]) -> None:
+        if event["event"] == "vdi":
+            small.control.guest_pattern(other, "other", [[0, 20 * MIB]])
+            small.control.clear_faults("hang")
+
+    with bench.nothing_left(small):
+        small.control.set_fault("hang", direction="import", after=4 * MIB)
+        bench.refuses(bench.boot_job(small, image_id), exceptions.SrFull, "importing into VDI",
+                      "bytes free", run=lambda job: process.run(job, fill))
 
 
 def test_a_disk_that_cannot_be_made(bench: Bench, ext: Host) -> None:

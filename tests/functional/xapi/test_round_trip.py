@@ -22,7 +22,7 @@ import pytest
 from nova_swift_handler.vhd.reader import StreamReader
 from nova_swift_handler.xapi import disk as disks
 from nova_swift_handler.xapi import export as exports
-from nova_swift_handler.xapi import import_
+from nova_swift_handler.xapi import import_, repository, sizes
 from tests.functional.simulator.process import SimulatedHost
 
 from .conftest import MIB, SIZE, WRITTEN, Client
@@ -121,11 +121,10 @@ def test_sizes_are_rounded_up_and_told(client: Client, size: int) -> None:
 
 
 def test_an_sr_tells_its_type_and_what_is_free(client: Client, host: SimulatedHost) -> None:
-    kind = disks.sr_type(client.session, client.sr)
-    assert kind in ("ext", "lvm")
-    before = disks.sr_free(client.session, client.sr)
+    before = repository.measure(client.session, client.sr)
+    assert before.layout in (sizes.FILE, sizes.LVM_THICK)
     uuid = client.written()
-    used = before - disks.sr_free(client.session, client.sr)
+    used = before.free - repository.measure(client.session, client.sr).free
     assert used >= sum(length for _, length in WRITTEN)
-    assert used >= (SIZE if kind == "lvm" else 0)
+    assert used >= (SIZE if before.layout == sizes.LVM_THICK else 0)
     assert disks.get_record(client.session, uuid)["name_label"] == "disk"

@@ -23,6 +23,7 @@ class FakeTarget:
     """Stands for ``transfer.boot.Target``.
 
     :ivar disk: the VDI's bytes; None until it is created.
+    :ivar blocks: how many blocks it was said to be given.
     :ivar sent: each VHD that was applied.
     :ivar lengths: bytes of each.
     """
@@ -30,12 +31,14 @@ class FakeTarget:
     def __init__(self) -> None:
         self.uuid: Optional[str] = None
         self.disk: Optional[bytearray] = None
+        self.blocks: Optional[int] = None
         self.sent: List[bytes] = []
         self.lengths: List[int] = []
         self.totals: List[Optional[int]] = []
 
-    def create(self, virtual_size: int) -> None:
+    def create(self, virtual_size: int, blocks: Optional[int] = None) -> None:
         assert self.disk is None, "a second VDI"
+        self.blocks = blocks
         self.uuid = "a-vdi"
         self.disk = bytearray(virtual_size)
 

@@ -140,6 +140,23 @@ def test_a_chain_of_two_mib_blocks_is_exact(staging: TransferSettings) -> None:
     assert _load(images.numbered(made.vhds, [1, 0]), staging).disk == made.disk
 
 
+def test_a_chain_is_said_to_fill_the_blocks_that_any_of_it_has(staging: TransferSettings) -> None:
+    def vhd(numbers: List[int], **parent: Any) -> bytes:
+        return independent.build(11 * _MIB, {
+            number: Block(independent.full(2 * _MIB), disks.noise(2 * _MIB, number))
+            for number in numbers}, unique_id=images.unique_id(len(numbers)), **parent)
+
+    base = vhd([0, 1, 5])
+    leaf = vhd([1, 3], kind=independent.DIFFERENCING, parent_id=images.unique_id(3),
+               parent_name="1.vhd")
+    assert _load(images.numbered([leaf, base]), staging).blocks == 4
+
+
+def test_a_plain_vhd_is_said_to_fill_its_blocks(staging: TransferSettings) -> None:
+    made = images.chain(1, blocks=3, block_size=2 * _MIB)
+    assert _load(made.vhds[0], staging).blocks == len(independent.parse(made.vhds[0]).blocks)
+
+
 def test_names_of_the_old_style_are_understood(staging: TransferSettings) -> None:
     made = images.chain(3)
     data = images.tgz([("image.vhd", made.vhds[1]), ("snap.vhd", made.vhds[0]),
@@ -381,7 +398,8 @@ def test_memory_does_not_grow_with_the_disk(staging: TransferSettings) -> None:
             self.disk = None
 
     target = Counting()
-    target.create = lambda size: setattr(target, "uuid", "v")  # type: ignore[method-assign]
+    target.create = lambda size, blocks: setattr(  # type: ignore[method-assign]
+        target, "uuid", "v")
     tracemalloc.start()
     try:
         foreign.load(images.ImageStream(data), cast(Any, target), staging)

@@ -27,6 +27,7 @@ from nova_swift_handler.xapi import session as sessions
 
 from . import certificates
 from . import host as hosts
+from .records import sr_record
 
 DISK = os.urandom(5 * 1024 * 1024 + 512)
 VDI = "8c1b28c0-5a3f-4b6e-9f0a-000000000001"
@@ -343,9 +344,8 @@ def test_a_write_error_on_a_full_file_sr_is_sr_full(
 
     host.data = data
     host.methods.update({
-        "VDI.get_SR": lambda ref: "OpaqueRef:s", "SR.get_type": lambda ref: kind,
-        "SR.update": lambda ref: "",
-        "SR.get_record": lambda ref: {"physical_size": str(10 ** 10),
-                                      "physical_utilisation": str(10 ** 10 - free)}})
+        "VDI.get_SR": lambda ref: "OpaqueRef:s", "SR.update": lambda ref: "",
+        "SR.get_record": lambda ref: sr_record(
+            type=kind, physical_size=10 ** 10, physical_utilisation=10 ** 10 - free)})
     with raises(error, "VDI_IO_ERROR"):
         import_.import_disk(session, VDI, len(DISK), pieces(DISK))
