@@ -20,8 +20,10 @@ from typing import Any, Dict, Iterator, Optional
 
 from nova_swift_handler import exceptions
 from nova_swift_handler.catalog import lookup
+from nova_swift_handler.catalog.names import Containers
 from nova_swift_handler.catalog.point import Point
 from nova_swift_handler.glance.image import Image
+from nova_swift_handler.glance.service import ImageService
 from nova_swift_handler.store.account import Account
 from nova_swift_handler.transfer import foreign
 from nova_swift_handler.transfer.content import Content
@@ -51,7 +53,7 @@ def run(job: BootJob, report: Report) -> Dict[str, Any]:
     assert services.xapi is not None
     with Session(services.xapi) as session:
         target = Target(session, job, report)
-        point = _own_point(account, job, image)
+        point = _own_point(account, services.containers, image)
         if point is not None:
             with target:
                 restore(account, point, target, services.transfer.download_threads)
@@ -66,8 +68,22 @@ def run(job: BootJob, report: Report) -> Dict[str, Any]:
         return {"vdi_uuid": target.uuid, "source": source, "virtual_size": target.virtual_size}
 
 
-def _own_point(account: Account, job: BootJob, image: Image) -> Optional[Point]:
-    point = lookup.find(account, job.services.containers, image.id)
+def stored_of(account: Account, where: Containers, images: ImageService,
+              image_id: str) -> Optional[Point]:
+    """Return the disk that is stored of an image, on behalf of an operator; None if there is none.
+
+    What is stored counts when Glance has no image of it: of an export, or of one that it lost.
+
+    :raises PointInvalid: there is one, and it cannot be used.
+    """
+    try:
+        return _own_point(account, where, images.get(image_id))
+    except exceptions.ImageUnavailable:
+        return lookup.find(account, where, image_id)
+
+
+def _own_point(account: Account, where: Containers, image: Image) -> Optional[Point]:
+    point = lookup.find(account, where, image.id)
     if point is not None and not lookup.is_of(point, image.owner or "", image.created_at):
         LOG.warning("Image %s is not the one whose disk is stored under its id (that was owned "
                     "by %s, created %s); taking its bytes from Glance", image.id,
@@ -94,7 +110,6 @@ class Target:
         self._job = job
         self._report = report
         self._done = 0
-        self._total = 0
         self.uuid: Optional[str] = None
         self.virtual_size = 0
 
@@ -123,12 +138,12 @@ class Target:
             self._job.name_label, self._job.description, self._job.other_config)
         self._report.created_vdi(self.uuid)
 
-    def apply(self, length: int, chunks: Iterator[Any], total: Optional[int] = None) -> None:
+    def apply(self, length: int, chunks: Iterator[Any]) -> None:
         """Write a VHD of *length* bytes on top of what the VDI holds."""
         assert self.uuid is not None
-        done, total = self._done, total or self._done + length
+        done = self._done
         import_disk(self._session, self.uuid, length, chunks,
-                    progress=lambda sent: self._report.progress(done + sent, max(total, done)))
+                    progress=lambda sent: self._report.progress(done + sent, done + length))
         self._done += length
 
     def hand_over(self) -> None:

@@ -10,11 +10,11 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Chains of VHDs out of an image: staged, and checked before anything is written.
+"""VHDs of a chain that come out of an image before their turn: staged until it has come.
 
 ``direct_vhd`` stores a chain as ``0.vhd`` (the leaf), ``1.vhd`` (its parent) and so on; before
-2012 a leaf was ``snap.vhd``, its parents ``image.vhd`` and ``base.vhd``
-(os_xenapi, dom0 plugin utils.py).
+2012 a leaf was ``snap.vhd``, its parents ``image.vhd`` and ``base.vhd``.  They stand in the tar as
+the directory had them, in any order (os_xenapi, dom0 plugin utils.py).
 """
 
 from __future__ import annotations
@@ -23,12 +23,14 @@ import errno
 import os
 import re
 from types import TracebackType
-from typing import Any, BinaryIO, Dict, List, Optional, Type
+from typing import Any, BinaryIO, Dict, Iterator, Optional, Type
 
 from nova_swift_handler import exceptions
 from nova_swift_handler.settings import TransferSettings
+from nova_swift_handler.transfer.source import link_of
 from nova_swift_handler.transfer.tempdir import LockedDirectory
-from nova_swift_handler.vhd.chain import Link, check_links
+from nova_swift_handler.vhd import constants
+from nova_swift_handler.vhd.chain import LONGEST, Link, check_links, check_parent
 from nova_swift_handler.vhd.file import VhdFile
 
 LEAF = "0.vhd"
@@ -58,6 +60,8 @@ class Staging:
         self._directory = LockedDirectory(settings.staging_dir)
         self._used = 0
         self._paths: Dict[int, str] = {}
+        self._links: Dict[int, Link] = {}
+        self._taken: Optional[str] = None
 
     def __enter__(self) -> Staging:
         self._directory.__enter__()
@@ -74,9 +78,15 @@ class Staging:
         """Keep the *size* bytes of *stream* as VHD *number* of the chain.
 
         :raises StagingFull: they would exceed the configured limit, or the file system.
+        :raises VhdError: it is malformed.
+        :raises ChainBroken: it is no parent or child of one that is staged, as it should be.
         """
         if number in self._paths:
             raise exceptions.ChainBroken("the image holds VHD %d of its chain twice" % number)
+        if number >= LONGEST:
+            raise exceptions.ChainBroken(
+                "the image holds a VHD number %d, and no chain has more than %d"
+                % (number, LONGEST))
         if size < 0:
             raise exceptions.ImageCorrupt("the image's VHD %d is said to have %d bytes"
                                           % (number, size))
@@ -96,28 +106,67 @@ class Staging:
                 "%s has no room for the image's chain (%d bytes so far); make room or set "
                 "staging_dir in [swift_vhd]" % (self._parent, self._used)) from error
         self._paths[number] = path
+        self._links[number] = _link(path, "%d.vhd of the image" % number)
+        if number >= 0:  # how old names follow on each other depends on which there will be
+            self.check_beside(number, self._links[number])
 
-    def base_first(self) -> List[str]:
-        """Return the paths of the chain's files, base first, its links checked.
+    def check_beside(self, number: int, link: Link) -> None:
+        """Check that the VHD *number* follows on those beside it that are staged.
 
-        :raises ChainBroken: a VHD is missing, foreign, or links elsewhere.
-        :raises VhdError: one is malformed.
+        :raises ChainBroken: it does not.
         """
-        if self._paths and max(self._paths) < 0:  # old style: numbered by which are there
-            self._paths = dict(enumerate(self._paths[old] for old in sorted(self._paths)))
-        count = len(self._paths)
+        child, parent = self._links.get(number - 1), self._links.get(number + 1)
+        if child is not None:
+            check_parent(child, link)
+        if parent is not None:
+            check_parent(link, parent)
+
+    def settle(self, count: int) -> None:
+        """Give VHDs of the old style the numbers that they have, all of them being staged.
+
+        :param count: how many VHDs have had their turn.
+        :raises ChainBroken: they are no chain.
+        """
+        old = sorted(number for number in self._paths if number < 0)
+        if old and (count or len(old) < len(self._paths)):
+            raise exceptions.ChainBroken(
+                "the image holds VHDs named %s and others named as %s is: it is not clear what "
+                "chain they are" % (", ".join(sorted(_OLD_STYLE)), LEAF))
+        if old:
+            self._paths = dict(enumerate(self._paths[each] for each in old))
+            self._links = dict(enumerate(self._links[each] for each in old))
+            check_links([self._links[number]._replace(name="%d.vhd of the image" % number)
+                         for number in range(len(old))])
+
+    def held(self) -> Iterator[int]:
+        """Yield the numbers of the blocks of 2 MiB that any of the staged VHDs has part of."""
+        for path in self._paths.values():
+            with open(path, "rb") as file:
+                yield from VhdFile(file).held(constants.BLOCK_SIZE)
+
+    def take(self, number: int) -> Optional[str]:
+        """Return the path of VHD *number*, which is removed when the next is asked for; or None.
+        """
+        if self._taken is not None:
+            os.unlink(self._taken)
+        self._taken = self._paths.pop(number, None)
+        return self._taken
+
+    def check_none_left(self, count: int) -> None:
+        """Check that nothing waits for its turn when the image has ended.
+
+        :param count: how many VHDs had theirs.
+        :raises ChainBroken: something does.
+        """
+        if self._paths:
+            there = max(self._paths) + 1
+            raise exceptions.ChainBroken("the image's chain of %d VHDs lacks %s" % (
+                count + len(self._paths), ", ".join(
+                    "%d.vhd" % number for number in range(there)
+                    if number >= count and number not in self._paths)))
         if not count:
             raise exceptions.ImageUnsupported(
                 "the image holds no VHD: a tgz of this kind has %s and its parents" % LEAF)
-        missing = [number for number in range(count) if number not in self._paths]
-        if missing:
-            raise exceptions.ChainBroken(
-                "the image's chain of %d VHDs lacks %s" % (
-                    count, ", ".join("%d.vhd" % number for number in missing)))
-        paths = [self._paths[number] for number in range(count)]
-        check_links([_link(path, "%d.vhd of the image" % number)
-                     for number, path in enumerate(paths)])
-        return paths[::-1]
 
     @staticmethod
     def _copy(stream: Any, file: BinaryIO, size: int) -> None:
@@ -132,13 +181,8 @@ class Staging:
 
 
 def _link(path: str, name: str) -> Link:
-    """Return what the VHD at *path* says about its place in the chain."""
-    with open(path, "rb") as file:
-        try:
-            vhd = VhdFile(file)
-        except exceptions.VhdError as error:
-            raise type(error)("%s: %s" % (name, error)) from error
-    if vhd.header is None:
+    link = link_of(path, name)
+    if link.header is None:
         raise exceptions.ImageUnsupported(
             "%s is a fixed VHD; only dynamic and differencing ones can be booted" % name)
-    return Link(name, vhd.footer, vhd.header)
+    return link

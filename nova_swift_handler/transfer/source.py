@@ -15,10 +15,13 @@
 from __future__ import annotations
 
 import abc
+import array
+import contextlib
 from typing import Collection, Generator, Iterator, Optional, Tuple
 
 from nova_swift_handler import exceptions
 from nova_swift_handler.vhd import constants
+from nova_swift_handler.vhd.chain import Chain, Link, arranged
 from nova_swift_handler.vhd.file import VhdFile
 from nova_swift_handler.vhd.reader import StreamReader
 from nova_swift_handler.xapi.export import Export
@@ -28,6 +31,8 @@ Numbered = Tuple[int, bytearray]
 """A block's number and its 2 MiB, absent sectors being zero."""
 
 Blocks = Generator[Numbered, None, None]
+
+_ZERO = bytes(constants.BLOCK_SIZE)
 
 
 class DiskSource(abc.ABC):
@@ -105,21 +110,55 @@ class VdiSource(DiskSource):
 
 
 class FileSource(DiskSource):
-    """A dynamic or fixed VHD in a file, of any block size."""
+    """A dynamic or fixed VHD in a file, of any block size; or a chain of VHDs in files.
 
-    def __init__(self, path: str) -> None:
-        self._path = path
+    :param paths: the VHDs of the chain, in any order: their unique ids tell the right one.
+    :raises VhdError: one is no VHD.
+    :raises ChainBroken: they are no chain, see ``vhd.chain.arranged``.
+
+    :ivar paths: the files, leaf first.
+    """
+
+    def __init__(self, *paths: str) -> None:
+        links = [link_of(path, path) for path in paths]
+        self.paths = [paths[number] for number in arranged(links)]
         self.virtual_size = 0
 
     def blocks(self, wanted: Optional[Collection[int]] = None) -> Blocks:
-        """See :meth:`DiskSource.blocks`."""
-        with open(self._path, "rb") as file:
-            vhd = VhdFile(file)
-            if vhd.footer.disk_type == constants.TYPE_DIFFERENCING:
-                raise exceptions.ChainBroken(
-                    "%s is a differencing VHD, which needs its parent; coalesce the chain first"
-                    % self._path)
-            self.virtual_size = vhd.virtual_size
-            for number in vhd.held(constants.BLOCK_SIZE):
+        """See :meth:`DiskSource.blocks`; exact to the sector bitmaps."""
+        with contextlib.ExitStack() as stack:
+            vhds = [VhdFile(stack.enter_context(open(path, "rb"))) for path in self.paths]
+            chain = Chain(vhds, self.paths)
+            self.virtual_size = chain.virtual_size
+            for number in chain.held(constants.BLOCK_SIZE):
                 if wanted is None or number in wanted:
-                    yield number, vhd.read(number * constants.BLOCK_SIZE, constants.BLOCK_SIZE)
+                    yield number, chain.read(number * constants.BLOCK_SIZE, constants.BLOCK_SIZE)
+
+    def numbers(self) -> array.array[int]:
+        """Return the numbers of the blocks that are not zero.
+
+        Those of dynamic VHDs are taken to be so; a fixed one is read for it.
+        """
+        with contextlib.ExitStack() as stack:
+            vhds = [VhdFile(stack.enter_context(open(path, "rb"))) for path in self.paths]
+            chain = Chain(vhds, self.paths)
+            self.virtual_size = chain.virtual_size
+            fixed = vhds[-1].header is None
+            return array.array("I", (
+                number for number in chain.held(constants.BLOCK_SIZE)
+                if not fixed or chain.read(number * constants.BLOCK_SIZE,
+                                           constants.BLOCK_SIZE) != _ZERO))
+
+
+def link_of(path: str, name: str) -> Link:
+    """Return what the VHD in the file *path* says about its place in a chain.
+
+    :param name: what messages call it.
+    :raises VhdError: it is none.
+    """
+    with open(path, "rb") as file:
+        try:
+            vhd = VhdFile(file)
+        except exceptions.VhdError as error:
+            raise type(error)("%s: %s" % (name, error)) from error
+    return Link(name, vhd.footer, vhd.header)

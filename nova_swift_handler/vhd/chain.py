@@ -14,7 +14,7 @@
 
 from __future__ import annotations
 
-from typing import Dict, Iterator, NamedTuple, Optional, Sequence, Tuple
+from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 from nova_swift_handler import exceptions
 from nova_swift_handler.vhd import constants
@@ -22,6 +22,10 @@ from nova_swift_handler.vhd import file as files
 from nova_swift_handler.vhd.file import VhdFile
 from nova_swift_handler.vhd.footer import Footer
 from nova_swift_handler.vhd.header import Header
+
+LONGEST = 30
+"""Most VHDs of a chain: XAPI refuses a snapshot of a disk whose chain has so many (SM,
+VDI.MAX_CHAIN_SIZE)."""
 
 
 class Link(NamedTuple):
@@ -43,34 +47,70 @@ class Link(NamedTuple):
         return self.header.parent_unique_id
 
 
-def check_links(links: Sequence[Link]) -> None:
-    """Check that each VHD is the parent of the one before.
+class Links:
+    """The links of a chain as they become known, leaf first, each checked when it comes."""
 
-    :param links: leaf first.
-    :raises ChainBroken: a VHD is missing, foreign or there twice, the chain has no end, or a
-        parent's disk is larger than its child's.  It may be smaller: disks grow.
-    """
-    if not links:
-        raise exceptions.ChainBroken("a chain needs at least one VHD")
-    for child, parent in zip(links, links[1:]):
-        _check_parent(child, parent)
-    known: Dict[bytes, Link] = {}
-    for link in links:
-        other = known.setdefault(link.footer.unique_id, link)
+    def __init__(self) -> None:
+        self._links: List[Link] = []
+        self._known: Dict[bytes, Link] = {}
+
+    def __len__(self) -> int:
+        return len(self._links)
+
+    def add(self, link: Link) -> None:
+        """Add the parent of the one before.
+
+        :raises ChainBroken: it is foreign or there twice, its disk is larger than its child's, or
+            the chain is longer than 30.
+        """
+        if self._links:
+            check_parent(self._links[-1], link)
+        other = self._known.setdefault(link.footer.unique_id, link)
         if other is not link:
             raise exceptions.ChainBroken(
                 "%s and %s are the same VHD %s; a chain has each once"
                 % (other.name, link.name, link.footer.unique_id.hex()))
-    base = links[-1]
-    if base.wanted is not None:
-        raise exceptions.ChainBroken(
-            "%s, the last of the chain, wants the parent %s, which is %s" % (
-                base.name, base.wanted.hex(),
-                "%s: the chain is a circle" % known[base.wanted].name
-                if base.wanted in known else "not there"))
+        if len(self._links) == LONGEST:
+            raise exceptions.ChainBroken(
+                "%s is the VHD number %d of its chain, and XAPI itself makes none of more than "
+                "%d: coalesce it first" % (link.name, LONGEST + 1, LONGEST))
+        self._links.append(link)
+
+    def finish(self) -> None:
+        """Check that the last that was added needs no parent.
+
+        :raises ChainBroken: it does, or there is none.
+        """
+        if not self._links:
+            raise exceptions.ChainBroken("a chain needs at least one VHD")
+        base = self._links[-1]
+        if base.wanted is not None:
+            raise exceptions.ChainBroken(
+                "%s, the last of the chain, wants the parent %s, which is %s" % (
+                    base.name, base.wanted.hex(),
+                    "%s: the chain is a circle" % self._known[base.wanted].name
+                    if base.wanted in self._known else "not there"))
 
 
-def _check_parent(child: Link, parent: Link) -> None:
+def check_links(links: Sequence[Link]) -> None:
+    """Check that each VHD is the parent of the one before.
+
+    :param links: leaf first.
+    :raises ChainBroken: a VHD is missing, foreign or there twice, the chain has no end or more
+        than 30 VHDs, or a parent's disk is larger than its child's.  It may be smaller: disks
+        grow.
+    """
+    checked = Links()
+    for link in links:
+        checked.add(link)
+    checked.finish()
+
+
+def check_parent(child: Link, parent: Link) -> None:
+    """Check that *parent* is what *child* says its parent is.
+
+    :raises ChainBroken: it is not, or its disk is larger.
+    """
     if child.wanted is None:
         raise exceptions.ChainBroken(
             "%s is a whole disk and has no parent, yet %s is there too"
@@ -84,6 +124,41 @@ def _check_parent(child: Link, parent: Link) -> None:
             "%s has a disk of %d bytes, its parent %s a larger one of %d" % (
                 child.name, child.footer.virtual_size, parent.name,
                 parent.footer.virtual_size))
+
+
+def arranged(links: Sequence[Link]) -> List[int]:
+    """Return the indexes of *links*, which are a chain in any order, leaf first.
+
+    :raises ChainBroken: they are none, see :func:`check_links`; or more than one.
+    """
+    known: Dict[bytes, int] = {}
+    for number, link in enumerate(links):
+        other = links[known.setdefault(link.footer.unique_id, number)]
+        if other is not link:
+            raise exceptions.ChainBroken(
+                "%s and %s are the same VHD %s; a chain has each once"
+                % (other.name, link.name, link.footer.unique_id.hex()))
+    wanted = {link.wanted for link in links}
+    leaves = [number for number, link in enumerate(links)
+              if link.footer.unique_id not in wanted]
+    if len(leaves) > 1:
+        raise exceptions.ChainBroken(
+            "%s are no chain: of each of them none of the others is a child" % " and ".join(
+                links[number].name for number in leaves))
+    order: List[int] = []
+    following: Optional[int] = leaves[0] if leaves else None
+    while following is not None and following not in order:
+        order.append(following)
+        parent = links[following].wanted
+        following = known.get(parent) if parent is not None else None
+    # With one leaf, what the way from it to the base does not reach is a circle, or leads to one.
+    if following is not None or len(order) < len(links):
+        raise exceptions.ChainBroken(
+            "%s are no chain but a circle, each leading to the next" % ", ".join(
+                link.name for number, link in enumerate(links)
+                if number not in order or following is not None))
+    check_links([links[number] for number in order])
+    return order
 
 
 class Chain:

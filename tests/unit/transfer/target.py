@@ -34,7 +34,6 @@ class FakeTarget:
         self.blocks: Optional[int] = None
         self.sent: List[bytes] = []
         self.lengths: List[int] = []
-        self.totals: List[Optional[int]] = []
 
     def create(self, virtual_size: int, blocks: Optional[int] = None) -> None:
         assert self.disk is None, "a second VDI"
@@ -42,14 +41,13 @@ class FakeTarget:
         self.uuid = "a-vdi"
         self.disk = bytearray(virtual_size)
 
-    def apply(self, length: int, chunks: Iterator[Any], total: Optional[int] = None) -> None:
+    def apply(self, length: int, chunks: Iterator[Any]) -> None:
         assert self.disk is not None
         vhd = b"".join(bytes(chunk) for chunk in chunks)
         assert len(vhd) == length, "Content-Length was a lie"
         independent.apply(vhd, self.disk)
         self.sent.append(vhd)
         self.lengths.append(length)
-        self.totals.append(total)
 
     def stopped(self) -> bool:
         return False

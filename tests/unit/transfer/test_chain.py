@@ -10,36 +10,46 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Chains are staged within their limit, and checked link by link before anything is written."""
+"""VHDs that come before their turn are staged within their limit, and checked link by link."""
 
 from __future__ import annotations
 
 import dataclasses
 import io
+import itertools
 import os
 import pathlib
 import shutil
 import subprocess
-from typing import Dict, Iterator, List, Optional
+from typing import Any, Dict, Iterator, List, Optional, cast
 
 import pytest
 
 from nova_swift_handler import exceptions
 from nova_swift_handler.settings import TransferSettings
-from nova_swift_handler.transfer import chain
+from nova_swift_handler.transfer import chain, foreign
 
 from ..vhd import independent
 from . import images
+from .target import FakeTarget
 
 _SIZE = 6 * images.SMALL
 
 
 def _links(settings: TransferSettings, vhds: Dict[int, bytes]) -> List[bytes]:
-    """Stage these VHDs; return them as ordered by the check, base first."""
+    """Stage these VHDs; return them as their turn comes, leaf first."""
+    found = []
     with chain.Staging(settings) as staging:
         for number, data in vhds.items():
             staging.add(number, len(data), io.BytesIO(data))
-        return [pathlib.Path(path).read_bytes() for path in staging.base_first()]
+        staging.settle(0)
+        path = staging.take(0)
+        while path is not None:
+            found.append(pathlib.Path(path).read_bytes())
+            path = staging.take(len(found))
+            assert len(os.listdir(os.path.dirname(path or settings.staging_dir))) <= len(vhds)
+        staging.check_none_left(len(found))
+    return found
 
 
 def _vhd(number: int, parent: Optional[int] = None, size: int = _SIZE) -> bytes:
@@ -60,15 +70,15 @@ def test_members_names_say_which_vhd_of_the_chain_they_are(name: str,
 
 
 @pytest.mark.parametrize("order", [[0, 1, 2], [2, 1, 0], [1, 2, 0], [2, 0, 1]])
-def test_a_chain_comes_base_first_in_whatever_order_it_was_staged(staging: TransferSettings,
+def test_a_chain_comes_leaf_first_in_whatever_order_it_was_staged(staging: TransferSettings,
                                                                   order: List[int]) -> None:
     vhds = images.chain(3).vhds
-    assert _links(staging, {number: vhds[number] for number in order}) == vhds[::-1]
+    assert _links(staging, {number: vhds[number] for number in order}) == vhds
 
 
 def test_a_parent_may_be_smaller_than_its_child(staging: TransferSettings) -> None:
     vhds = images.chain(2, sizes=[_SIZE, _SIZE - 5 * 512]).vhds
-    assert _links(staging, {0: vhds[0], 1: vhds[1]}) == vhds[::-1]
+    assert _links(staging, {0: vhds[0], 1: vhds[1]}) == vhds
 
 
 _BROKEN = {
@@ -83,22 +93,73 @@ _BROKEN = {
     "a circle": ({0: _vhd(0, 1), 1: _vhd(1, 0)},
                  "1.vhd of the image, the last of the chain, .*circle"),
     "its own parent": ({0: _vhd(0, 0)}, "0.vhd of the image, the last of the chain, .*circle"),
+    "base larger": ({0: _vhd(0, 1), 1: _vhd(1, 2), 2: independent.build(
+        5 * 2 ** 20, {2: independent.Block(independent.full(2 ** 21), bytes(2 ** 21))},
+        unique_id=images.unique_id(2))}, "a larger one of"),
     "parent larger": ({0: _vhd(0, 1), 1: _vhd(1, size=_SIZE + 512)}, "a larger one of"),
 }
 
 
 @pytest.mark.parametrize("name", sorted(_BROKEN))
-def test_a_broken_chain_is_refused(staging: TransferSettings, name: str) -> None:
+def test_a_broken_chain_is_refused_in_whatever_order_it_comes(staging: TransferSettings,
+                                                              name: str) -> None:
     vhds, match = _BROKEN[name]
+    for order in itertools.permutations(sorted(vhds)):
+        data = images.tgz([("%d.vhd" % number, vhds[number]) for number in order])
+        target = FakeTarget()
+        with pytest.raises(exceptions.ChainBroken, match=match):
+            foreign.load(images.ImageStream(data), cast(Any, target), staging)
+
+
+_BESIDE = ["base of another chain", "two bases", "parent larger"]
+
+
+@pytest.mark.parametrize("name", _BESIDE)
+def test_what_is_staged_shows_that_the_leaf_is_foreign_before_a_vdi_is_made(
+        staging: TransferSettings, name: str) -> None:
+    vhds, match = _BROKEN[name]
+    data = images.tgz([("1.vhd", vhds[1]), ("0.vhd", vhds[0])])
+    target = FakeTarget()
     with pytest.raises(exceptions.ChainBroken, match=match):
+        foreign.load(images.ImageStream(data), cast(Any, target), staging)
+    assert target.disk is None
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_chain_of_thirty_is_one_and_of_more_is_refused(staging: TransferSettings,
+                                                         order: int) -> None:
+    thirty = images.chain(30)
+    target = FakeTarget()
+    foreign.load(images.ImageStream(images.numbered(thirty.vhds, range(30)[::order])),
+                 cast(Any, target), staging)
+    assert target.disk == thirty.disk
+    more = images.chain(31)
+    with pytest.raises(exceptions.ChainBroken, match="more than 30"):
+        foreign.load(images.ImageStream(images.numbered(more.vhds, range(31)[::order])),
+                     cast(Any, FakeTarget()), staging)
+
+
+def test_old_and_new_names_together_are_refused(staging: TransferSettings) -> None:
+    for first, second in (("0.vhd", "base.vhd"), ("base.vhd", "0.vhd"), ("1.vhd", "snap.vhd")):
+        data = images.tgz([(first, _vhd(0, 1)), (second, _vhd(1))])
+        with pytest.raises(exceptions.ChainBroken, match="not clear what chain"):
+            foreign.load(images.ImageStream(data), cast(Any, FakeTarget()), staging)
+
+
+@pytest.mark.parametrize("vhds", [
+    {-3: _vhd(0, 1), -1: _vhd(7)}, {-2: _vhd(0, 1)}, {-3: _vhd(0, 1), -2: _vhd(1, 0)}])
+def test_a_broken_chain_of_old_names_is_refused_before_a_vdi_is_made(
+        staging: TransferSettings, vhds: Dict[int, bytes]) -> None:
+    with pytest.raises(exceptions.ChainBroken, match="of the image"):
         _links(staging, vhds)
 
 
 def test_a_vhd_that_is_there_twice_is_refused(staging: TransferSettings) -> None:
-    with chain.Staging(staging) as staged:
-        staged.add(1, 512, io.BytesIO(bytes(512)))
-        with pytest.raises(exceptions.ChainBroken, match="VHD 1 of its chain twice"):
-            staged.add(1, 512, io.BytesIO(bytes(512)))
+    for order in ([1, 1, 0], [0, 0, 1], [0, 1, 1], [0, 1, 0]):
+        data = images.tgz([("%d.vhd" % number, _vhd(number, None if number else 1))
+                           for number in order])
+        with pytest.raises(exceptions.ChainBroken, match=r"VHD [01] of its chain twice"):
+            foreign.load(images.ImageStream(data), cast(Any, FakeTarget()), staging)
 
 
 def test_an_image_without_vhds_is_not_supported(staging: TransferSettings) -> None:
@@ -118,18 +179,18 @@ def test_a_damaged_vhd_is_named(staging: TransferSettings) -> None:
                          + b"conectix" + bytes(504)})
 
 
-@pytest.mark.parametrize("size", [4999, 5000, 5001])
-def test_the_limit_is_of_all_together_and_exact(staging: TransferSettings, size: int) -> None:
-    limited = dataclasses.replace(staging, staging_limit=8000)
-    with chain.Staging(limited) as staged:
-        staged.add(0, 3000, io.BytesIO(bytes(3000)))
-        if size <= 5000:
-            staged.add(1, size, io.BytesIO(bytes(size)))
-            assert len(staged) == 2
+@pytest.mark.parametrize("room", [-1, 0, 1])
+def test_the_limit_is_of_all_together_and_exact(staging: TransferSettings, room: int) -> None:
+    first, second = _vhd(0, 1), _vhd(1)
+    limit = len(first) + len(second) + room
+    with chain.Staging(dataclasses.replace(staging, staging_limit=limit)) as staged:
+        staged.add(0, len(first), io.BytesIO(first))
+        stream = io.BytesIO(second)
+        if room >= 0:
+            staged.add(1, len(second), stream)
             return
-        stream = io.BytesIO(bytes(size))
-        with pytest.raises(exceptions.StagingFull, match="more than the 8000 bytes"):
-            staged.add(1, size, stream)
+        with pytest.raises(exceptions.StagingFull, match="more than the %d bytes" % limit):
+            staged.add(1, len(second), stream)
         assert stream.tell() == 0, "nothing is staged beyond the limit"
 
 
@@ -147,7 +208,7 @@ def test_a_negative_size_is_corrupt(staging: TransferSettings) -> None:
 
 def test_others_cannot_read_what_is_staged(staging: TransferSettings) -> None:
     with chain.Staging(staging) as staged:
-        staged.add(0, 5, io.BytesIO(b"bytes"))
+        staged.add(0, len(_vhd(0)), io.BytesIO(_vhd(0)))
         directory, = pathlib.Path(staging.staging_dir).iterdir()
         assert directory.stat().st_mode & 0o077 == 0
 
@@ -186,4 +247,4 @@ def test_old_names_are_numbered_by_which_of_them_are_there(
         number = chain.number_of(name)
         assert number is not None
         vhds[number] = data
-    assert _links(staging, vhds) == leaf_first[::-1]
+    assert _links(staging, vhds) == leaf_first
