@@ -79,7 +79,7 @@ def snapshot(session: sessions.Session, vdi_uuid: str, warning_depth: Optional[i
             f"{doing} is not possible: it is a raw volume (sm_config type=raw), and only VHDs"
             " can have snapshots; copy it to a new VDI first (xe vdi-copy)", "NOT_IMPLEMENTED",
             (f"VDI.{what}",))
-    check_depth(doing, len(chain), warning_depth)
+    check_depth(doing, tree.Forest(chain).depth(vdi_uuid), warning_depth)
 
     def need(layout: str) -> sizes.Need:
         return sizes.to_snapshot(

@@ -18,7 +18,7 @@ import dataclasses
 import logging
 import time
 from types import TracebackType
-from typing import Optional, Tuple, Type
+from typing import Any, Callable, Optional, Tuple, Type
 
 from nova_swift_handler import exceptions
 from nova_swift_handler.xapi import errors
@@ -134,3 +134,60 @@ class Task:
             return None
         return errors.from_failure(state.error or (state.status.upper(),), self.doing,
                                    exceptions.TaskFailed)
+
+
+class Call(Task):
+    """A call that XAPI carries out in the background, under a task that it makes itself.
+
+    A context that is left before the task is settled asks XAPI to cancel it.
+    """
+
+    def __init__(self, session: sessions.Session, doing: str, method: str, *args: Any) -> None:
+        """Prepare a call.
+
+        :param method: what is to be called, e.g. ``"VDI.copy"``.
+        :param args: its parameters after the session.
+        """
+        super().__init__(session, doing)
+        self._method = method
+        self._args = args
+        self._settled = False
+
+    def __enter__(self) -> Call:
+        self.ref = str(self._session.call("Async." + self._method, *self._args, doing=self.doing))
+        return self
+
+    def __exit__(self, kind: Optional[Type[BaseException]], error: Optional[BaseException],
+                 trace: Optional[TracebackType]) -> None:
+        try:
+            if not self._settled and not self.state().settled:
+                self._session.call("task.cancel", self.ref)
+        except exceptions.XapiError as exc:
+            if exc.code not in errors.ABSENT:
+                LOG.warning("XAPI goes on with %s, which it does not cancel: %s", self.doing, exc)
+        super().__exit__(kind, error, trace)
+
+    def watch(self, progress: Callable[[float], None] = lambda fraction: None,
+              check: Callable[[], None] = lambda: None) -> str:
+        """Wait for as long as it takes.
+
+        :param progress: called with what is done, 0.0 to 1.0.
+        :param check: called now and then; what it raises ends the wait.
+        :returns: the task's result.
+        :raises TaskFailed, SrFull: it failed, or was cancelled.
+        """
+        pause = _FIRST_POLL
+        while True:
+            check()
+            state = self.state()
+            if state.settled:
+                break
+            progress(state.progress)
+            time.sleep(pause)
+            pause = min(pause * 1.6, _LAST_POLL)
+        self._settled = True
+        failure = self.failure_of(state)
+        if failure is not None:
+            raise failure
+        progress(1.0)
+        return state.result

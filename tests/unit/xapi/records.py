@@ -35,7 +35,8 @@ def sr_record(**fields: Any) -> Dict[str, Any]:
 def vdi_record(uuid: str, parent: Optional[str] = None, **fields: Any) -> Dict[str, Any]:
     """A VDI's; a base copy's if its uuid begins with "base"."""
     base = uuid.startswith("base")
-    record = {"uuid": uuid, "name_label": "base copy" if base else uuid, "SR": "OpaqueRef:sr",
+    record = {"uuid": uuid, "name_label": "base copy" if base else uuid,
+              "name_description": "", "SR": "OpaqueRef:sr",
               "managed": not base, "is_a_snapshot": False, "snapshot_of": NULL, "type": "user",
               "virtual_size": 10 * GIB, "physical_utilisation": GIB, "VBDs": [],
               "other_config": {}, "sm_config": {}, **fields}
@@ -67,7 +68,23 @@ class Storage:
             "VDI.get_all_records_where": lambda where: {
                 "OpaqueRef:" + uuid: record for uuid, record in self.vdis.items()},
             "VBD.get_record": lambda ref: self._named(self.vbds, "VBD", ref),
-            "VM.get_is_control_domain": lambda ref: ref == "OpaqueRef:dom0"})
+            "VM.get_is_control_domain": lambda ref: ref == "OpaqueRef:dom0",
+            "VDI.create": self._create, "VDI.destroy": self._destroy,
+            "VDI.remove_from_other_config": self._unmark})
+
+    def _create(self, record: Dict[str, Any]) -> str:
+        given = {key: value for key, value in record.items() if key != "SR"}
+        self.add("made", **given)
+        return "OpaqueRef:made"
+
+    def _destroy(self, ref: str) -> str:
+        self._named(self.vdis, "VDI", ref)
+        del self.vdis[ref[len("OpaqueRef:"):]]
+        return ""
+
+    def _unmark(self, ref: str, key: str) -> str:
+        del self._named(self.vdis, "VDI", ref)["other_config"][key]
+        return ""
 
     def add(self, uuid: str, parent: Optional[str] = None, **fields: Any) -> None:
         """Add a VDI."""
