@@ -31,6 +31,7 @@ from nova_swift_handler import exceptions
 from nova_swift_handler.conf import settings
 from nova_swift_handler.glance.settings import UserToken
 from nova_swift_handler.transfer import jobs, process
+from nova_swift_handler.xapi import beforehand
 from nova_swift_handler.xapi.marked import MARK
 
 CONF = nova.conf.CONF
@@ -58,6 +59,7 @@ class SwiftVhdHandler:
                 origin={"instance": instance["uuid"], "instance_name": instance["name"],
                         "host": CONF.host, "vdi": vdi_uuids[0]},
                 base_image_id=instance["image_ref"] or None)
+            _warn_of_depth(job, len(vdi_uuids))
             result = process.run(job)
         except exceptions.SwiftVhdError as error:
             if (isinstance(error, exceptions.ImageUnavailable)
@@ -160,6 +162,12 @@ def _image_properties(instance: Any) -> Dict[str, str]:
         auto_disk_config = "disabled"
     os_type = instance.get("os_type") or CONF.xenserver.default_os_type
     return {"os_type": os_type, "auto_disk_config": auto_disk_config}
+
+
+def _warn_of_depth(job: jobs.SnapshotJob, depth: int) -> None:
+    assert job.services.xapi is not None
+    beforehand.warn_of_depth("snapshot of instance %s" % job.volume_id, depth,
+                             job.services.xapi.chain_depth_warning)
 
 
 def _clean_up(job: jobs.SnapshotJob) -> None:

@@ -101,6 +101,7 @@ def xapi(conf: cfg.ConfigOpts) -> XapiSettings:
         read_timeout=float(own.xapi_read_timeout),
         idle_timeout=float(own.transfer_idle_timeout),
         finish_timeout=float(own.xapi_finish_timeout),
+        chain_depth_warning=own.chain_depth_warning,
     )
 
 

@@ -64,4 +64,18 @@ The host itself waits up to 300 seconds for a detach. Raise it where transfers f
 task is still pending in the end.
 """,
     ),
+    cfg.IntOpt(
+        "chain_depth_warning",
+        default=20,
+        min=2,
+        max=30,
+        help="""
+Depth of a disk's chain of VHDs on its storage repository from which on each snapshot of it logs a
+warning.
+
+The host cannot snapshot a disk whose chain has 30. Chains grow when snapshots are kept, or made
+faster than the storage repository's garbage collector works; ``swift-vhd sr chain`` shows them,
+and ``swift-vhd sr coalesce`` makes them shorter.
+""",
+    ),
 ]

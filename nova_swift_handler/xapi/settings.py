@@ -34,6 +34,7 @@ class XapiSettings:
         making no progress.
     :ivar finish_timeout: seconds XAPI may take to detach the disk and settle the task once the
         last byte has passed (XAPI itself waits 300 s for a detach).
+    :ivar chain_depth_warning: VHDs in a disk's chain from which on a snapshot of it is warned of.
     :ivar originator: names this client in the host's logs.
     """
 
@@ -46,4 +47,5 @@ class XapiSettings:
     read_timeout: float = 120.0
     idle_timeout: float = 300.0
     finish_timeout: float = 600.0
+    chain_depth_warning: int = 20
     originator: str = "nova_swift_handler"

@@ -44,6 +44,8 @@ class Vdi:
     :ivar utilisation: bytes it takes, as of the SR's last scan.
     :ivar raw: whether it is no VHD at all.
     :ivar vbds: references of its attachments.
+    :ivar fixed: whether SM itself keeps it out of leaf-coalescing: it is reset when its VM boots,
+        or cached on hosts.
     :ivar no_space: whether the collector could not coalesce it for lack of room.
     """
 
@@ -61,6 +63,7 @@ class Vdi:
     raw: bool
     vbds: Tuple[str, ...]
     other_config: Dict[str, str]
+    fixed: bool
     no_space: bool
 
 
@@ -73,6 +76,7 @@ def parse(ref: str, record: Mapping[str, Any]) -> Vdi:
         bool(record["is_a_snapshot"]), of if of not in ("", repository.NULL) else None,
         int(record["virtual_size"]), int(record["physical_utilisation"]), str(record["type"]),
         sm_config.get("type") == "raw", tuple(record["VBDs"]), dict(record["other_config"]),
+        record["on_boot"] == "reset" or bool(record["allow_caching"]),
         sm_config.get("gc_no_space", "false") != "false")
 
 

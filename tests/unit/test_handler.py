@@ -14,6 +14,8 @@
 
 from __future__ import annotations
 
+import types
+
 import pytest
 
 pytest.importorskip("nova.virt.xenapi.vm_utils")
@@ -21,6 +23,7 @@ pytest.importorskip("nova.virt.xenapi.vm_utils")
 from nova import exception as nova_exception
 
 from nova_swift_handler import exceptions, handler
+from nova_swift_handler.xapi.settings import XapiSettings
 
 IMAGE = "11111111-2222-4333-8444-555555555555"
 
@@ -32,7 +35,8 @@ class Instance(dict):
 @pytest.fixture
 def told(monkeypatch):
     """Return a function that gives what Nova is told when a job fails with an error."""
-    monkeypatch.setattr(handler, "_services", lambda context: None)
+    monkeypatch.setattr(handler, "_services", lambda context: types.SimpleNamespace(
+        xapi=XapiSettings("http://host", "root", "secret", chain_depth_warning=3)))
     monkeypatch.setattr(handler, "_user", lambda context: None)
     monkeypatch.setattr(handler, "_image_properties", lambda instance: {})
     monkeypatch.setattr(handler.vm_utils, "safe_find_sr", lambda session: "sr")
@@ -40,14 +44,15 @@ def told(monkeypatch):
     monkeypatch.setattr(handler, "_destroy", lambda job, made: None)
     instance = Instance(uuid="u", name="instance-1", image_ref="")
 
-    def tell(verb, error):
+    def tell(verb, error, depth=1):
         def fail(*args):
             raise error
 
         monkeypatch.setattr(handler.process, "run", fail)
         with pytest.raises(nova_exception.NovaException) as caught:
             if verb == "upload":
-                handler.SwiftVhdHandler().upload_image(None, None, instance, IMAGE, ["vdi"])
+                handler.SwiftVhdHandler().upload_image(
+                    None, None, instance, IMAGE, ["vdi"] * depth)
             else:
                 handler.SwiftVhdHandler().download_image(None, None, instance, IMAGE)
         return caught.value
@@ -91,3 +96,9 @@ def test_a_boot_is_refused_where_nova_must_verify_signatures(told):
         assert "signatures" in str(told("download", exceptions.SrFull("not reached")))
     finally:
         handler.CONF.clear_override("verify_glance_signatures", "glance")
+
+
+@pytest.mark.parametrize("depth, warned", [(2, False), (3, True)])
+def test_a_snapshot_of_a_deep_chain_is_warned_of(told, caplog, depth, warned):
+    told("upload", exceptions.SrFull("full"), depth)
+    assert ("Snapshot of instance u: its chain has 3 VHDs" in caplog.text) is warned

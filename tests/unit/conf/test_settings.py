@@ -81,7 +81,7 @@ def test_a_host_is_reached_over_http_only(conf, url):
 @pytest.mark.parametrize("option, value", [
     ("segment_size", "1"), ("segment_size", "big"), ("upload_threads", "0"),
     ("container_prefix", "a/b"), ("glance_registration", "sometimes"), ("xapi_verify", "perhaps"),
-    ("transfer_idle_timeout", "0"),
+    ("transfer_idle_timeout", "0"), ("chain_depth_warning", "31"),
 ])
 def test_a_value_out_of_range_is_refused_by_name(conf, option, value):
     with pytest.raises(ConfigError) as caught:

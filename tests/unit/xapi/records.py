@@ -38,6 +38,7 @@ def vdi_record(uuid: str, parent: Optional[str] = None, **fields: Any) -> Dict[s
     record = {"uuid": uuid, "name_label": "base copy" if base else uuid,
               "name_description": "", "SR": "OpaqueRef:sr",
               "managed": not base, "is_a_snapshot": False, "snapshot_of": NULL, "type": "user",
+              "on_boot": "persist", "allow_caching": False,
               "virtual_size": 10 * GIB, "physical_utilisation": GIB, "VBDs": [],
               "other_config": {}, "sm_config": {}, **fields}
     if parent is not None:
