@@ -24,15 +24,15 @@ from __future__ import annotations
 import collections
 import hashlib
 import logging
-import mmap
 from concurrent import futures
-from typing import Callable, Deque, Generator, Iterator, List, NamedTuple, Tuple
+from typing import Callable, Deque, Generator, Iterator, List, NamedTuple
 
 from nova_swift_handler import exceptions
 from nova_swift_handler.catalog import segment as segments
 from nova_swift_handler.catalog.blockmap import BlockMap, Place
 from nova_swift_handler.catalog.segment import Segment
 from nova_swift_handler.store.account import Account
+from nova_swift_handler.transfer.ring import Ring
 from nova_swift_handler.vhd import constants
 
 LOG = logging.getLogger(__name__)
@@ -70,50 +70,39 @@ def fetch(account: Account, blocks: BlockMap, stored: List[Segment], threads: in
           stopped: Callable[[], bool] = lambda: False) -> Generator[Fetched, None, None]:
     """Yield all blocks that are not zero, in the order of :func:`runs`, each proven by SHA-256.
 
-    A block's data is there until the next block is asked for.  Memory: at most ``threads + 1``
-    runs of 16 MiB.
+    A block's data is there until the next block is asked for.  Memory: ``threads + 1`` times
+    16 MiB.
 
     :raises StoreCorrupt: a block is not what was stored, and is not when read again either.
     :raises StoreError: Swift did not deliver.
     """
-    waiting: Deque[Tuple[futures.Future[List[Fetched]], memoryview]] = collections.deque()
-    free: List[memoryview] = []
+    waiting: Deque[futures.Future[List[Fetched]]] = collections.deque()
+    ring = Ring((threads + 1) * RUN, segments.STRIDE)
 
     def next_run() -> Iterator[Fetched]:
-        future, buffer = waiting.popleft()
-        yield from future.result()
-        free.append(buffer)
+        yield from waiting.popleft().result()
+        ring.give_back()
 
     with futures.ThreadPoolExecutor(threads) as pool:
         try:
             for group in runs(blocks):
                 if stopped():
                     return
-                buffer = free.pop() if free else _buffer()
-                waiting.append((pool.submit(
-                    _read, account, stored[group[0].segment], group, buffer), buffer))
-                if len(waiting) > threads:
+                room = ring.take(len(group))
+                while room is None:
                     yield from next_run()
+                    room = ring.take(len(group))
+                waiting.append(pool.submit(
+                    _read, account, stored[group[0].segment], group, room))
             while waiting:
                 yield from next_run()
         finally:
-            for future, _buffer_in_use in waiting:
+            for future in waiting:
                 future.cancel()
 
 
-def _buffer() -> memoryview:
-    """Return room for a run.
-
-    Mapped, since the heap does not give back what it once had for buffers of this size.  Used
-    again and again, since memory new to the process costs more than what is done with it: 1 s of
-    CPU time a GiB, of 2.5 s in all.
-    """
-    return memoryview(mmap.mmap(-1, RUN * segments.STRIDE))
-
-
 def _read(account: Account, segment: Segment, group: List[Place],
-          buffer: memoryview) -> List[Fetched]:
-    data = buffer[:len(group) * segments.STRIDE]
+          data: memoryview) -> List[Fetched]:
     for last_try in (False, True):
         account.read_into(segment.container, segment.name, group[0].offset, data)
         result = []
