@@ -10,17 +10,18 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The records of a freshly installed host: a pool of one, dom0, a network, its SRs."""
+"""The records of a freshly installed pool: hosts with their dom0s, a network, SRs.
+
+What is there already is left alone, so that a host can join a pool later.
+"""
 
 from __future__ import annotations
 
-import uuid as uuids
-from typing import TYPE_CHECKING, Any, Dict
+from typing import Dict, Mapping, Optional, Sequence
 
+from nova_swift_handler.sandbox.xapi.records.database import Database
 from nova_swift_handler.sandbox.xapi.rpc.values import now
-
-if TYPE_CHECKING:
-    from nova_swift_handler.sandbox.xapi.host import Host
+from nova_swift_handler.sandbox.xapi.settings import Member, Settings
 
 #: A believable mid-size server, so that placement finds room on it.
 MEMORY = 128 << 30
@@ -45,7 +46,17 @@ _CAPABILITIES = [
     "xen-3.0-x86_64", "xen-3.0-x86_32p", "hvm-3.0-x86_32", "hvm-3.0-x86_32p", "hvm-3.0-x86_64"]
 #: SM's drivers with the capabilities that matter to clients.
 _DRIVERS = {
-    "ext": "Local EXT3 VHD", "lvm": "Local VHD on LVM", "iso": "ISO"}
+    "ext": "Local EXT3 VHD", "lvm": "Local VHD on LVM", "nfs": "NFS VHD",
+    "lvmoiscsi": "VHD over iSCSI", "iso": "ISO"}
+#: What a PBD of each type says of where its storage is.
+DEVICES: Dict[str, Dict[str, str]] = {
+    "ext": {"device": "/dev/disk/by-id/simulated-part3"},
+    "lvm": {"device": "/dev/disk/by-id/simulated-part3"},
+    "nfs": {"server": "127.0.0.1", "serverpath": "/export/simulated"},
+    "lvmoiscsi": {"target": "127.0.0.1", "targetIQN": "iqn.2026-01.test:target",
+                  "SCSIid": "36001405simulated"},
+    "iso": {"location": "/opt/local-iso", "legacy_mode": "true"},
+}
 _VHD_FEATURES = [
     "SR_PROBE", "SR_UPDATE", "VDI_CREATE", "VDI_DELETE", "VDI_ATTACH", "VDI_DETACH", "VDI_CLONE",
     "VDI_SNAPSHOT", "VDI_RESIZE", "VDI_MIRROR", "VDI_GENERATE_CONFIG", "ATOMIC_PAUSE",
@@ -53,25 +64,60 @@ _VHD_FEATURES = [
 _ISO_FEATURES = ["VDI_CREATE", "VDI_DELETE", "VDI_ATTACH", "VDI_DETACH", "SR_SCAN"]
 
 
-def create(host: Host) -> None:
-    """Make everything but the SRs' contents; ``host.db`` must be empty."""
-    db, settings = host.db, host.settings
+def complete(db: Database, settings: Settings) -> None:
+    """Make what the settings ask for and the records lack; SRs' contents are made elsewhere."""
+    if not db.refs("pool"):
+        _install(db)
+    for number, member in enumerate(settings.members):
+        if number == len(db.refs("host")):
+            _join(db, settings, member)
+        else:
+            _move(db, db.refs("host")[number], member)
+    if settings.shared_sr and not db.find("SR", shared=True, type=settings.shared_sr):
+        shared = create_sr(
+            db, [], settings.shared_sr, "Shared storage", settings.sr_size, "user", {},
+            shared=True)
+        db.update("pool", db.refs("pool")[0], default_SR=shared)
+    for sr in db.find("SR", shared=True):
+        connected = {db.get("PBD", pbd, "host") for pbd in db.get("SR", sr, "PBDs")}
+        for host in db.refs("host"):
+            if host not in connected:
+                _connect(db, host, sr, DEVICES[db.get("SR", sr, "type")])
+    for number, host in enumerate(db.refs("host")):
+        db.update("host_metrics", db.get("host", host, "metrics"),
+                  live=number < len(settings.members))
+
+
+def _install(db: Database) -> None:
+    db.insert("pool", {"name_label": "", "tls_verification_enabled": False})
+    db.insert("network", {
+        "name_label": "Pool-wide network associated with eth0", "bridge": "xenbr0"})
+    for kind, label in _DRIVERS.items():
+        features = _ISO_FEATURES if kind == "iso" else _VHD_FEATURES
+        db.insert("SM", {
+            "name_label": label, "type": kind, "vendor": "Citrix Systems Inc", "version": "1.0",
+            "capabilities": list(features), "features": dict.fromkeys(features, "1"),
+            "driver_filename": "/opt/xensource/sm/%sSR" % kind.upper()})
+
+
+def _join(db: Database, settings: Settings, member: Member) -> None:
+    """A host with its dom0 and the SR it was installed with; the first becomes the master."""
+    pool, number = db.refs("pool")[0], len(db.refs("host"))
     metrics = db.insert("host_metrics", {
         "memory_total": MEMORY, "memory_free": MEMORY - DOM0_MEMORY, "last_updated": now()})
     this = db.insert("host", {
-        "name_label": settings.host_name, "hostname": settings.host_name,
-        "name_description": "Simulated host", "address": settings.address, "metrics": metrics,
+        "name_label": member.name, "hostname": member.name,
+        "name_description": "Simulated host", "address": member.address, "metrics": metrics,
         "API_version_major": 2, "API_version_minor": 16, "API_version_vendor": "XenSource",
         "API_version_vendor_implementation": {}, "software_version": dict(_SOFTWARE),
         "cpu_info": dict(_CPU), "capabilities": list(_CAPABILITIES),
         "supported_bootloaders": ["pygrub", "eliloader"], "memory_overhead": 512 << 20,
-        "iscsi_iqn": "iqn.2026-01.test.%s" % settings.host_name,
-        "other_config": {"iscsi_iqn": "iqn.2026-01.test.%s" % settings.host_name},
+        "iscsi_iqn": "iqn.2026-01.test.%s" % member.name,
+        "other_config": {"iscsi_iqn": "iqn.2026-01.test.%s" % member.name},
         "allowed_operations": ["provision", "evacuate", "vm_start", "vm_resume", "vm_migrate"],
     })
-    pool = db.insert("pool", {"name_label": "", "master": this, "tls_verification_enabled": False})
     dom0 = db.insert("VM", {
-        "name_label": "Control domain on host: %s" % settings.host_name,
+        "name_label": "Control domain on host: %s" % member.name,
         "name_description": "The domain which manages physical devices and manages other domains",
         "is_control_domain": True, "power_state": "Running", "resident_on": this, "domid": 0,
         "memory_static_max": DOM0_MEMORY, "memory_dynamic_max": DOM0_MEMORY,
@@ -80,48 +126,48 @@ def create(host: Host) -> None:
         "metrics": db.insert("VM_metrics", {"memory_actual": DOM0_MEMORY, "VCPUs_number": 4}),
     })
     db.update("host", this, control_domain=dom0)
-    _network(host, this)
-    for kind, label in _DRIVERS.items():
-        features = _ISO_FEATURES if kind == "iso" else _VHD_FEATURES
-        db.insert("SM", {
-            "name_label": label, "type": kind, "vendor": "Citrix Systems Inc", "version": "1.0",
-            "capabilities": list(features), "features": dict.fromkeys(features, "1"),
-            "driver_filename": "/opt/xensource/sm/%sSR" % kind.upper()})
-    default = create_sr(
-        host, this, settings.sr_type, "Local storage", settings.sr_size, "user",
+    db.insert("PIF", {
+        "device": "eth0", "network": db.refs("network")[0], "host": this,
+        "MAC": "02:00:00:00:00:%02x" % (number + 1), "IP": member.address,
+        "netmask": "255.0.0.0"})
+    own = create_sr(
+        db, [this], member.sr_type, "Local storage", settings.sr_size, "user",
         {"i18n-original-value-name_label": "Local storage", "i18n-key": "local-storage"})
-    db.update("pool", pool, default_SR=default, suspend_image_SR=default,
-              crash_dump_SR=default)
-    db.update("host", this, suspend_image_sr=default, crash_dump_sr=default)
+    db.update("host", this, suspend_image_sr=own, crash_dump_sr=own)
     if settings.iso_sr:
-        create_sr(host, this, "iso", "ISO library", settings.sr_size, "iso",
+        create_sr(db, [this], "iso", "ISO library", settings.sr_size, "iso",
                   {"i18n-key": "local-storage-iso"})
+    if number == 0:
+        db.update("pool", pool, master=this, default_SR=own, suspend_image_SR=own,
+                  crash_dump_SR=own)
 
 
-def _network(host: Host, this: str) -> None:
-    network = host.db.insert("network", {
-        "name_label": "Pool-wide network associated with eth0", "bridge": "xenbr0"})
-    host.db.insert("PIF", {
-        "device": "eth0", "network": network, "host": this, "MAC": "02:00:00:00:00:01",
-        "IP": host.settings.address, "netmask": "255.0.0.0"})
+def _move(db: Database, host: str, member: Member) -> None:
+    """A host that is there may have got another address."""
+    db.update("host", host, address=member.address)
+    for pif in db.get("host", host, "PIFs"):
+        db.update("PIF", pif, IP=member.address)
 
 
 def create_sr(
-    host: Host, this: str, kind: str, label: str, size: int, content_type: str,
-    other_config: Dict[str, str], sm_config: Any = None,
+    db: Database, hosts: Sequence[str], kind: str, label: str, size: int, content_type: str,
+    other_config: Mapping[str, str], sm_config: Optional[Mapping[str, str]] = None,
+    shared: bool = False, device_config: Optional[Mapping[str, str]] = None,
 ) -> str:
-    """An SR with its PBD on the host ``this``, plugged; its storage is opened by the caller."""
-    db = host.db
-    extra = {"use_vhd": "true", "allocation": "thick"} if kind == "lvm" else {}
+    """An SR with PBDs on ``hosts``, plugged; its storage is opened by the caller."""
+    extra = {"use_vhd": "true", "allocation": "thick"} if kind.startswith("lvm") else {}
     sr = db.insert("SR", {
         "name_label": label, "type": kind, "content_type": content_type, "physical_size": size,
-        "other_config": other_config, "sm_config": {**extra, **(sm_config or {})},
+        "shared": shared, "other_config": dict(other_config),
+        "sm_config": {**extra, **(sm_config or {})},
         "allowed_operations": ["scan", "update", "vdi_create", "vdi_destroy", "vdi_clone",
                                "vdi_snapshot", "vdi_resize", "pbd_create", "unplug"],
-    }, ref="OpaqueRef:%s" % uuids.uuid4())
-    path = "/opt/local-iso" if kind == "iso" else "/dev/disk/by-id/simulated-part3"
-    db.insert("PBD", {
-        "host": this, "SR": sr, "currently_attached": True,
-        "device_config": {"location": path, "legacy_mode": "true"} if kind == "iso"
-        else {"device": path}})
+    })
+    for host in hosts:
+        _connect(db, host, sr, device_config or DEVICES[kind])
     return sr
+
+
+def _connect(db: Database, host: str, sr: str, device_config: Mapping[str, str]) -> None:
+    db.insert("PBD", {"host": host, "SR": sr, "currently_attached": True,
+                      "device_config": dict(device_config)})

@@ -33,6 +33,7 @@ from nova_swift_handler.sandbox.xapi.storage.base import StorageError
 
 if TYPE_CHECKING:
     from nova_swift_handler.sandbox.xapi.host import Host
+    from nova_swift_handler.sandbox.xapi.pool import Pool
 
 ACTION = "get_export_raw_vdi"
 
@@ -44,67 +45,75 @@ _FORMATS = {
 
 
 class ExportHandler:
-    def __init__(self, host: Host):
+    def __init__(self, pool: Pool, host: Host):
+        self._pool = pool
         self._host = host
 
     def __call__(self, request: Request, stream: Stream) -> bool:
         try:
-            with login.session(self._host, request) as session:
-                task = login.task(self._host, request, session, "Exporting raw VDI")
-                with login.role_check(self._host, task, ACTION):
-                    self._export(request, stream, task)
+            with login.session(self._pool, self._host, request) as session:
+                given = login.given_task(self._pool, request)
+                with login.role_check(self._pool, given, ACTION):
+                    vdi = login.find_vdi(self._pool, request.param("vdi"))
+                    redirect = login.elsewhere(
+                        self._pool, self._host, request, self._pool.db.get("VDI", vdi, "SR"))
+                    if redirect is not None:
+                        stream.write(redirect)
+                        return False
+                    task = given or login.new_task(
+                        self._pool, self._host, request, session, "Exporting raw VDI")
+                    self._export(request, stream, vdi, task)
         except login.Unauthorised:
             stream.write(response.unauthorised(request.version, ACTION))
         return False
 
-    def _export(self, request: Request, stream: Stream, task: str) -> None:
-        vdi = login.find_vdi(self._host, request.param("vdi"))
+    def _export(self, request: Request, stream: Stream, vdi: str, task: str) -> None:
         form = (request.param("format") or "raw").lower()
         if form not in _FORMATS:
-            self._host.tasks.fail(task, internal_error("Unknown format %s" % form))
+            self._pool.tasks.fail(task, internal_error("Unknown format %s" % form))
             stream.write(response.head("1.0", "404 Not Found"))
             return
-        uuid = self._host.db.get("VDI", vdi, "uuid")
+        uuid = self._pool.db.get("VDI", vdi, "uuid")
         stream.write(_ok(task, uuid, form))
-        pace = Pace(self._host, "export", uuid)
+        pace = Pace(self._pool, "export", uuid)
         try:
             self._send(vdi, uuid, form, request.param("base"), stream, pace, task)
         except (Dropped, OSError):
-            self._host.tasks.fail(task, errors.io_error())
+            self._pool.tasks.fail(task, errors.io_error())
             raise
         except Exception as exc:
-            self._host.tasks.fail(task, errors.from_exception(exc))
+            self._pool.tasks.fail(task, errors.from_exception(exc))
             raise
         self._finish(task, uuid)
 
     def _finish(self, task: str, uuid: str) -> None:
-        fault = self._host.faults.strike("task_fail_after_200", direction="export", vdi=uuid)
+        fault = self._pool.faults.strike("task_fail_after_200", direction="export", vdi=uuid)
         if fault:
-            self._host.tasks.fail(task, ApiError(fault["code"], *fault["params"]))
+            self._pool.tasks.fail(task, ApiError(fault["code"], *fault["params"]))
         else:
-            self._host.tasks.complete(task)
+            self._pool.tasks.complete(task)
 
     def _send(
         self, vdi: str, uuid: str, form: str, base: Optional[str], stream: Stream, pace: Pace,
         task: str,
     ) -> None:
-        garbage = self._host.faults.strike("export_garbage", vdi=uuid)
+        garbage = self._pool.faults.strike("export_garbage", vdi=uuid)
         outlet = Outlet(stream, pace, garbage)
 
         def progress(fraction: float) -> None:
-            self._host.tasks.progress(task, fraction)
+            self._pool.tasks.progress(task, fraction)
 
         with contextlib.ExitStack() as plugged:
-            plugged.enter_context(self._host.attachments.in_dom0(vdi, "RO"))
+            plugged.enter_context(self._pool.attachments.in_dom0(self._host, vdi, "RO"))
             base_uuid = self._plug_base(base, plugged)
-            repository = self._host.disks.repository(self._host.db.get("VDI", vdi, "SR"))
+            repository = self._pool.disks.repository(self._pool.db.get("VDI", vdi, "SR"))
             try:
                 if form == "vhd":
                     repository.export_vhd(uuid, outlet.write, base_uuid, progress)
                 else:
                     repository.export_raw(uuid, outlet.write, progress)
             except (Dropped, OSError):
-                self._host.attachments.linger(uuid)
+                self._pool.attachments.linger(uuid)
                 raise
             except StorageError as exc:
                 raise _named(exc, uuid, vdi) from exc
@@ -115,9 +124,9 @@ class ExportHandler:
         """The uuid of the disk to export relative to; looked at only now, after the 200."""
         if value is None:
             return None
-        base = login.find_vdi(self._host, value)
-        plugged.enter_context(self._host.attachments.in_dom0(base, "RO"))
-        uuid: str = self._host.db.get("VDI", base, "uuid")
+        base = login.find_vdi(self._pool, value)
+        plugged.enter_context(self._pool.attachments.in_dom0(self._host, base, "RO"))
+        uuid: str = self._pool.db.get("VDI", base, "uuid")
         return uuid
 
 

@@ -33,6 +33,7 @@ from nova_swift_handler.sandbox.xapi.storage.base import StorageRepository
 
 if TYPE_CHECKING:
     from nova_swift_handler.sandbox.xapi.host import Host
+    from nova_swift_handler.sandbox.xapi.pool import Pool
 
 ACTION = "put_import_raw_vdi"
 
@@ -50,48 +51,68 @@ class Refused(Exception):
 
 
 class ImportHandler:
-    def __init__(self, host: Host):
+    def __init__(self, pool: Pool, host: Host):
+        self._pool = pool
         self._host = host
 
     def __call__(self, request: Request, stream: Stream) -> bool:
         try:
-            with login.session(self._host, request) as session:
-                task = login.task(self._host, request, session, "Importing raw VDI")
-                with login.role_check(self._host, task, ACTION):
-                    self._import(request, stream, task)
+            with login.session(self._pool, self._host, request) as session:
+                given = login.given_task(self._pool, request)
+                with login.role_check(self._pool, given, ACTION):
+                    vdi, sr = self._place(request)
+                    redirect = sr and login.elsewhere(self._pool, self._host, request, sr)
+                    if redirect:
+                        stream.write(redirect)
+                        return False
+                    task = given or login.new_task(
+                        self._pool, self._host, request, session, "Importing raw VDI")
+                    self._import(request, stream, vdi, sr, task)
         except login.Unauthorised:
             stream.write(response.unauthorised(request.version, ACTION))
         return False
 
-    def _import(self, request: Request, stream: Stream, task: str) -> None:
+    def _place(self, request: Request) -> Tuple[Optional[str], Optional[str]]:
+        """The VDI to write and its SR, or the SR to make one on, or neither."""
+        wanted = request.param("vdi")
+        if wanted is not None:
+            vdi = login.find_vdi(self._pool, wanted)
+            return vdi, self._pool.db.get("VDI", vdi, "SR")
+        sr_id, sr_uuid = request.param("sr_id"), request.param("sr_uuid")
+        if sr_id is None and sr_uuid is not None:
+            sr_id = self._pool.db.by_uuid("SR", sr_uuid)
+        if sr_id is not None:
+            self._pool.db.record("SR", sr_id)
+        return None, sr_id
+
+    def _import(
+        self, request: Request, stream: Stream, vdi: Optional[str], sr: Optional[str], task: str,
+    ) -> None:
         try:
             form, chunked = _form(request)
-            vdi = self._target(request, form)
+            if vdi is None:
+                vdi = self._new_vdi(request, form, sr)
         except Refused as exc:
-            self._host.tasks.fail(task, exc.error)
+            self._pool.tasks.fail(task, exc.error)
             stream.write(exc.head)
             return
         stream.write(_ok(task))
-        uuid = self._host.db.get("VDI", vdi, "uuid")
+        uuid = self._pool.db.get("VDI", vdi, "uuid")
         try:
             self._receive(vdi, uuid, form, chunked, request.content_length, stream, task)
         except (Dropped, OSError):
-            self._host.tasks.fail(task, errors.io_error())
+            self._pool.tasks.fail(task, errors.io_error())
             raise
         except Exception as exc:
-            self._host.tasks.fail(task, errors.from_exception(exc))
+            self._pool.tasks.fail(task, errors.from_exception(exc))
             # The connection's loop adds the 500: two responses after the first 200.
             stream.write(response.head("1.1", "400 Bad Request"))
             raise
-        self._host.tasks.complete(task, "<value>%s</value>" % vdi)
+        self._pool.tasks.complete(task, "<value>%s</value>" % vdi)
 
-    def _target(self, request: Request, form: str) -> str:
-        """The VDI to write; without ``vdi`` a new one, for raw data of a known length only."""
-        wanted = request.param("vdi")
-        if wanted is not None:
-            return login.find_vdi(self._host, wanted)
-        sr_id, sr_uuid = request.param("sr_id"), request.param("sr_uuid")
-        if sr_id is None and sr_uuid is None:
+    def _new_vdi(self, request: Request, form: str, sr: Optional[str]) -> str:
+        """Without ``vdi`` a new one, for raw data of a known length only.  Raises Refused."""
+        if sr is None:
             raise Refused("1.1", "400 Bad Request", ApiError("VDI_MISSING"))
         if form != "raw":
             raise Refused("1.0", "400 Bad Request", internal_error(
@@ -99,24 +120,22 @@ class ImportHandler:
         if request.content_length is None:
             raise Refused("1.0", "400 Bad Request", internal_error(
                 "Not enough info supplied to import"))
-        sr = sr_id if sr_id is not None else self._host.db.by_uuid("SR", str(sr_uuid))
-        self._host.db.record("SR", sr)
-        return self._host.disks.create({
+        return self._pool.disks.create({
             "SR": sr, "virtual_size": request.content_length, "name_label": "Imported VDI"})
 
     def _receive(
         self, vdi: str, uuid: str, form: str, chunked: bool, length: Optional[int],
         stream: Stream, task: str,
     ) -> None:
-        pace = Pace(self._host, "import", uuid)
-        repository = self._host.disks.repository(self._host.db.get("VDI", vdi, "SR"))
-        full = self._host.faults.strike("sr_full", sr=repository.uuid)
+        pace = Pace(self._pool, "import", uuid)
+        repository = self._pool.disks.repository(self._pool.db.get("VDI", vdi, "SR"))
+        full = self._pool.faults.strike("sr_full", sr=repository.uuid)
         inlet = Inlet(stream, pace, length, full)
 
         def progress(fraction: float) -> None:
-            self._host.tasks.progress(task, fraction)
+            self._pool.tasks.progress(task, fraction)
 
-        with self._host.attachments.in_dom0(vdi, "RW"):
+        with self._pool.attachments.in_dom0(self._host, vdi, "RW"):
             try:
                 if form == "vhd":
                     repository.import_vhd(uuid, inlet.read, length, progress)
@@ -126,9 +145,9 @@ class ImportHandler:
                     repository.import_raw(uuid, inlet.read, length, progress)
             except Exception as exc:
                 if inlet.ended_early or isinstance(exc, (Dropped, OSError)):
-                    self._host.attachments.linger(uuid)
+                    self._pool.attachments.linger(uuid)
                 raise
-        fault = self._host.faults.strike("task_fail_after_200", direction="import", vdi=uuid)
+        fault = self._pool.faults.strike("task_fail_after_200", direction="import", vdi=uuid)
         if fault:
             raise ApiError(fault["code"], *fault["params"])
 

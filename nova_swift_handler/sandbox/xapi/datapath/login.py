@@ -19,10 +19,12 @@ from typing import TYPE_CHECKING, Iterator, Optional
 
 from nova_swift_handler.sandbox.xapi.errors import ApiError
 from nova_swift_handler.sandbox.xapi.rpc.values import NULL
+from nova_swift_handler.sandbox.xapi.server import response
 from nova_swift_handler.sandbox.xapi.server.request import Request
 
 if TYPE_CHECKING:
     from nova_swift_handler.sandbox.xapi.host import Host
+    from nova_swift_handler.sandbox.xapi.pool import Pool
 
 
 class Unauthorised(Exception):
@@ -30,14 +32,15 @@ class Unauthorised(Exception):
 
 
 @contextlib.contextmanager
-def session(host: Host, request: Request) -> Iterator[str]:
+def session(pool: Pool, host: Host, request: Request) -> Iterator[str]:
     """The ref of the session the request runs under; Basic auth gets one of its own.
 
+    A slave cannot make one, so Basic auth is good at the master only.
     Raises Unauthorised; MalformedRequest for a bad Authorization header (a 500 in XAPI).
     """
     if request.session_id is not None:
         try:
-            host.sessions.check(request.session_id)
+            pool.sessions.check(request.session_id)
         except ApiError:
             raise Unauthorised() from None
         yield request.session_id
@@ -46,41 +49,58 @@ def session(host: Host, request: Request) -> Iterator[str]:
     if credentials is None:
         raise Unauthorised()
     try:
-        ref = host.sessions.login(*credentials, originator="HTTP")
+        ref = pool.sessions.login(host, *credentials, originator="HTTP")
     except ApiError:
         raise Unauthorised() from None
     try:
         yield ref
     finally:
         with contextlib.suppress(ApiError):
-            host.sessions.logout(ref)
+            pool.sessions.logout(ref)
 
 
-def task(host: Host, request: Request, session_ref: str, label: str) -> str:
-    """The client's task, adopted, or a new one; HANDLE_INVALID for a task that is not."""
+def given_task(pool: Pool, request: Request) -> Optional[str]:
+    """The task the client made for the transfer; HANDLE_INVALID for one that is not."""
     given = request.param("task_id")
     if given is not None:
-        host.db.record("task", given)
-        return given
-    return host.tasks.create(label, "", session_ref, request.param("subtask_of") or NULL)
+        pool.db.record("task", given)
+    return given
+
+
+def new_task(pool: Pool, host: Host, request: Request, session_ref: str, label: str) -> str:
+    return pool.tasks.create(
+        label, "", session_ref, request.param("subtask_of") or NULL, host.ref)
 
 
 @contextlib.contextmanager
-def role_check(host: Host, task_ref: str, action: str) -> Iterator[None]:
+def role_check(pool: Pool, task_ref: Optional[str], action: str) -> Iterator[None]:
     """XAPI's RBAC wrapper, with its oddity.
 
-    It surrounds the whole handler, and any exception that escapes while the task is pending ends
-    the task as if a permission were missing.
+    It surrounds the whole handler, and any exception that escapes while the client's task is
+    pending ends that task as if a permission were missing.
     """
     try:
         yield
     except ApiError as exc:
-        host.tasks.fail(task_ref, ApiError("RBAC_PERMISSION_DENIED", "http/%s" % action, exc))
+        if task_ref is not None:
+            pool.tasks.fail(
+                task_ref, ApiError("RBAC_PERMISSION_DENIED", "http/%s" % action, exc))
         raise
 
 
-def find_vdi(host: Host, value: Optional[str]) -> str:
+def elsewhere(pool: Pool, host: Host, request: Request, sr: str) -> Optional[bytes]:
+    """The redirect to a host that sees the SR, where this one does not; None where it does.
+
+    The target's query is this one's, the session and the task in it too; what came in cookies the
+    client has to send again.  Raises NO_HOSTS_AVAILABLE.
+    """
+    if host.sees(sr):
+        return None
+    return response.found(pool.host_for(sr).secure_url + request.target)
+
+
+def find_vdi(pool: Pool, value: Optional[str]) -> str:
     """A ``vdi`` or ``base`` parameter: a valid ref, else a uuid.  Raises UUID_INVALID."""
-    if value is not None and host.db.exists("VDI", value):
+    if value is not None and pool.db.exists("VDI", value):
         return value
-    return host.db.by_uuid("VDI", value or "")
+    return pool.db.by_uuid("VDI", value or "")

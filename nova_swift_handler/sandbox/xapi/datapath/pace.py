@@ -22,7 +22,7 @@ from nova_swift_handler.sandbox.xapi.server.connection import Dropped
 from nova_swift_handler.sandbox.xapi.server.stream import Stream
 
 if TYPE_CHECKING:
-    from nova_swift_handler.sandbox.xapi.host import Host
+    from nova_swift_handler.sandbox.xapi.pool import Pool
 
 _MIB = 1024 * 1024
 #: With a hang in force, or a low rate, bytes move in pieces this small.
@@ -36,10 +36,10 @@ _BURST = 0.05
 class Pace:
     """The faults that were on when one transfer began."""
 
-    def __init__(self, host: Host, direction: str, vdi: str):
+    def __init__(self, pool: Pool, direction: str, vdi: str):
         """``direction``: import or export; ``vdi``: its uuid."""
-        self._faults = host.faults
-        strike = host.faults.strike
+        self._faults = pool.faults
+        strike = pool.faults.strike
         self._slow = strike("slow", direction=direction, vdi=vdi)
         self._rate = strike("rate", direction=direction, vdi=vdi)
         self._hang = strike("hang", direction=direction, vdi=vdi)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, Mapping
 
 if TYPE_CHECKING:
     from nova_swift_handler.sandbox.xapi.host import Host
+    from nova_swift_handler.sandbox.xapi.pool import Pool
 
 
 class PluginError(Exception):
@@ -28,7 +29,8 @@ class Plugin:
     """``plain`` functions take a map of text and return text; ``serialized`` ones (Nova's
     register_plugin_calls) take any plain data as arguments and return any."""
 
-    def __init__(self, host: Host):
+    def __init__(self, pool: Pool, host: Host):
+        self.pool = pool
         self.host = host
 
     def plain(self) -> Dict[str, Callable[[Mapping[str, str]], str]]:

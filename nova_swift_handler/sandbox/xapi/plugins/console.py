@@ -28,7 +28,7 @@ class Console(Plugin):
     def _get_console_log(self, args: Mapping[str, str]) -> str:
         """zlib-compressed, base64."""
         domid = required(args, "dom_id")
-        db = self.host.db
+        db = self.pool.db
         names = [db.get("VM", vm, "name_label") for vm in db.refs("VM")
                  if str(db.get("VM", vm, "domid")) == domid]
         if not names:

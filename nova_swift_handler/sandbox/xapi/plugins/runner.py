@@ -30,17 +30,20 @@ from nova_swift_handler.sandbox.xapi.plugins.base import Plugin
 
 if TYPE_CHECKING:
     from nova_swift_handler.sandbox.xapi.host import Host
+    from nova_swift_handler.sandbox.xapi.pool import Pool
 
 
 class Plugins:
-    def __init__(self, host: Host):
+    """The plugins of one host's dom0."""
+
+    def __init__(self, pool: Pool, host: Host):
         self._plugins: Dict[str, Plugin] = {
-            "dom0_plugin_version.py": dom0_plugin_version.Dom0PluginVersion(host),
-            "xenhost.py": xenhost.XenHost(host),
-            "xenstore.py": xenstore.XenStore(host),
-            "console.py": console.Console(host),
-            "config_file.py": config_file.ConfigFile(host),
-            "coalesce-leaf": coalesce_leaf.CoalesceLeaf(host),
+            "dom0_plugin_version.py": dom0_plugin_version.Dom0PluginVersion(pool, host),
+            "xenhost.py": xenhost.XenHost(pool, host),
+            "xenstore.py": xenstore.XenStore(pool, host),
+            "console.py": console.Console(pool, host),
+            "config_file.py": config_file.ConfigFile(pool, host),
+            "coalesce-leaf": coalesce_leaf.CoalesceLeaf(pool, host),
         }
 
     def call(self, name: str, function: str, args: Mapping[str, str]) -> str:

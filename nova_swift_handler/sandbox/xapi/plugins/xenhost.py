@@ -23,13 +23,14 @@ from nova_swift_handler.sandbox.xapi.services.dom0_network import CommandFailed
 
 if TYPE_CHECKING:
     from nova_swift_handler.sandbox.xapi.host import Host
+    from nova_swift_handler.sandbox.xapi.pool import Pool
 
 _NUMBERS = ("cpu_count", "family", "model", "stepping")
 
 
 class XenHost(Plugin):
-    def __init__(self, host: Host):
-        super().__init__(host)
+    def __init__(self, pool: Pool, host: Host):
+        super().__init__(pool, host)
         self._started = time.monotonic()
         self._config: Dict[str, Any] = {}
 
@@ -50,9 +51,9 @@ class XenHost(Plugin):
 
     def _host_data(self, _args: Mapping[str, str]) -> str:
         """As the plugin reports what ``xe host-param-list`` prints; memory in bytes."""
-        record = self.host.db.record("host", self.host.ref)
-        total = self.host.db.get("host_metrics", self.host.metrics, "memory_total")
-        free = self.host.power.free_memory()
+        record = self.pool.db.record("host", self.host.ref)
+        total = self.pool.db.get("host_metrics", self.host.metrics, "memory_total")
+        free = self.pool.power.free_memory(self.host)
         return json.dumps({
             "enabled": record["enabled"],
             "host_memory": {"total": total, "overhead": record["memory_overhead"],
@@ -76,7 +77,7 @@ class XenHost(Plugin):
         enabled = required(args, "enabled")
         if enabled not in ("true", "false"):
             raise PluginError("Illegal enabled status: %s" % enabled)
-        self.host.db.update("host", self.host.ref, enabled=enabled == "true")
+        self.pool.db.update("host", self.host.ref, enabled=enabled == "true")
         return json.dumps({"status": "enabled" if enabled == "true" else "disabled"})
 
     def _get_config(self, args: Mapping[str, str]) -> str:

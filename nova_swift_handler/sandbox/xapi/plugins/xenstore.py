@@ -22,11 +22,12 @@ from nova_swift_handler.sandbox.xapi.plugins.base import Plugin, PluginError, re
 
 if TYPE_CHECKING:
     from nova_swift_handler.sandbox.xapi.host import Host
+    from nova_swift_handler.sandbox.xapi.pool import Pool
 
 
 class XenStore(Plugin):
-    def __init__(self, host: Host):
-        super().__init__(host)
+    def __init__(self, pool: Pool, host: Host):
+        super().__init__(pool, host)
         self._lock = threading.Lock()
         self._values: Dict[Tuple[str, str], str] = {}
 

@@ -15,14 +15,20 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import TYPE_CHECKING
 
 from nova_swift_handler.sandbox.xapi.rpc.values import NULL
+
+if TYPE_CHECKING:
+    from nova_swift_handler.sandbox.xapi.host import Host
 
 
 @dataclasses.dataclass(frozen=True)
 class Call:
-    """``session``: ref of the caller's session; ``task``: of an Async call's task, else NULL."""
+    """``host``: the one that was asked; ``session``: ref of the caller's session; ``task``: of an
+    Async call's task, else NULL."""
 
+    host: Host
     method: str
     session: str = NULL
     task: str = NULL

@@ -25,6 +25,7 @@ from nova_swift_handler.sandbox.xapi.rpc.generic import GenericVerbs, Verb
 
 if TYPE_CHECKING:
     from nova_swift_handler.sandbox.xapi.host import Host
+    from nova_swift_handler.sandbox.xapi.pool import Pool
 
 LOG = logging.getLogger(__name__)
 
@@ -32,11 +33,14 @@ _WITHOUT_SESSION = ("session.login_with_password", "session.slave_local_login_wi
 
 
 class Dispatcher:
-    def __init__(self, host: Host):
+    """The calls that one host of a pool gets."""
+
+    def __init__(self, pool: Pool, host: Host):
+        self._pool = pool
         self._host = host
-        self._own = verbs.all_verbs(host)
+        self._own = verbs.all_verbs(pool)
         self._generic = {
-            name: GenericVerbs(host.db, schema) for name, schema in host.db.schemas.items()}
+            name: GenericVerbs(pool.db, schema) for name, schema in pool.db.schemas.items()}
 
     def call(self, method: str, params: List[Any]) -> Any:
         """Run one call and return its value.  Raises ApiError and nothing else."""
@@ -62,14 +66,14 @@ class Dispatcher:
             session, arguments = (params[0] if params else ""), params[1:]
         self._check_count(method, verb, len(params) - (session is not None))
         if session is not None:
-            self._host.sessions.check(session)
+            self._pool.sessions.check(session, self._host)
         self._faults(name)
-        call = Call(name, session or "")
+        call = Call(self._host, name, session or "")
         if name == method:
             return verb(call, *arguments)
-        return self._host.tasks.run_async(
+        return self._pool.tasks.run_async(
             method, call.session,
-            lambda task: verb(Call(name, call.session, task), *arguments))
+            lambda task: verb(Call(self._host, name, call.session, task), *arguments))
 
     def _find(self, name: str) -> Optional[Verb]:
         cls, _, verb = name.partition(".")
@@ -86,11 +90,11 @@ class Dispatcher:
             raise ApiError("MESSAGE_PARAMETER_COUNT_MISMATCH", method, least, got)
 
     def _faults(self, name: str) -> None:
-        fault = self._host.faults.strike("rpc_fail", method=name)
+        fault = self._pool.faults.strike("rpc_fail", method=name)
         if fault:
             raise ApiError(fault["code"], *fault["params"])
-        if self._host.faults.strike("hang", direction="rpc", method=name):
-            self._host.faults.wait_while("hang")
+        if self._pool.faults.strike("hang", direction="rpc", method=name):
+            self._pool.faults.wait_while("hang")
 
 
 def _arity(verb: Verb) -> Tuple[int, int]:

@@ -31,13 +31,14 @@ from nova_swift_handler.sandbox.xapi.storage.base import BLOCK, Disk, StorageErr
 
 if TYPE_CHECKING:
     from nova_swift_handler.sandbox.xapi.host import Host
+    from nova_swift_handler.sandbox.xapi.pool import Pool
 
 PREFIX = "/_sandbox"
 
 
 class ControlHandler:
-    def __init__(self, host: Host):
-        self._controls = Controls(host)
+    def __init__(self, pool: Pool, host: Host):
+        self._controls = Controls(pool, host)
 
     def __call__(self, request: Request, stream: Stream) -> bool:
         body = stream.read_exactly(request.content_length or 0)
@@ -57,42 +58,43 @@ class ControlHandler:
 class Controls:
     """The verbs; control.Control documents them for their users."""
 
-    def __init__(self, host: Host):
+    def __init__(self, pool: Pool, host: Host):
+        self._pool = pool
         self._host = host
 
     def ping(self) -> Dict[str, Any]:
-        return self._host.describe()
+        return self._pool.describe()
 
     # -- faults
 
     def set_fault(self, name: str, args: Dict[str, Any]) -> None:
-        self._host.faults.set(name, **args)
+        self._pool.faults.set(name, **args)
 
     def clear_faults(self, name: Optional[str] = None) -> None:
-        self._host.faults.clear(name)
+        self._pool.faults.clear(name)
 
     def faults(self) -> Dict[str, Dict[str, Any]]:
-        return self._host.faults.active()
+        return self._pool.faults.active()
 
     def kinds(self) -> List[Dict[str, Any]]:
         return faults.describe()
 
     def expire_sessions(self) -> int:
-        return self._host.sessions.expire_all()
+        return self._pool.sessions.expire_all()
 
     # -- the collector
 
     def gc_run(self, sr_uuid: Optional[str] = None) -> List[Dict[str, Any]]:
-        refs = (self._host.disks.open_srs if sr_uuid is None
-                else [self._host.db.by_uuid("SR", sr_uuid)])
+        refs = (self._pool.disks.open_srs if sr_uuid is None
+                else [self._pool.db.by_uuid("SR", sr_uuid)])
         return [dataclasses.asdict(action)
-                for ref in refs for action in self._host.collector.run(ref)]
+                for ref in refs for action in self._pool.collector.run(ref)]
 
     def gc_background(self, seconds: Optional[float], pause: float = 0.0) -> None:
-        self._host.collector.background(seconds, pause)
+        self._pool.collector.background(seconds, pause)
 
     def gc_history(self) -> List[Dict[str, Any]]:
-        return list(self._host.collector.history)
+        return list(self._pool.collector.history)
 
     # -- the guest
 
@@ -124,14 +126,14 @@ class Controls:
 
     def _open(self, vdi_uuid: str, writable: bool) -> Disk:
         """Through the VM's own attachment if there is one: storage shares what is open."""
-        vdi = self._host.db.by_uuid("VDI", vdi_uuid)
-        repository = self._host.disks.repository(self._host.db.get("VDI", vdi, "SR"))
+        vdi = self._pool.db.by_uuid("VDI", vdi_uuid)
+        repository = self._pool.disks.repository(self._pool.db.get("VDI", vdi, "SR"))
         return repository.open(vdi_uuid, writable)
 
     # -- looking
 
     def vm_disks(self, vm: str) -> List[Dict[str, Any]]:
-        db = self._host.db
+        db = self._pool.db
         refs = db.find("VM", name_label=vm) or [db.by_uuid("VM", vm)]
         disks = []
         for ref in refs:
@@ -150,24 +152,24 @@ class Controls:
         return sorted(disks, key=lambda disk: int(disk["userdevice"]))
 
     def chain(self, vdi_uuid: str) -> List[Dict[str, Any]]:
-        vdi = self._host.db.by_uuid("VDI", vdi_uuid)
-        repository = self._host.disks.repository(self._host.db.get("VDI", vdi, "SR"))
+        vdi = self._pool.db.by_uuid("VDI", vdi_uuid)
+        repository = self._pool.disks.repository(self._pool.db.get("VDI", vdi, "SR"))
         return [dataclasses.asdict(node) for node in repository.chain(vdi_uuid)]
 
     def state(self) -> Dict[str, int]:
         """Counts: VDI (managed ones), base_copy, snapshot, VBD, dom0_VBD, task, pending_task,
         VM (without dom0), running_VM, VIF, network, session."""
-        db = self._host.db
+        db = self._pool.db
         with db.lock:
             vdis = [db.record("VDI", ref) for ref in db.refs("VDI")]
             vbds = [db.get("VBD", ref, "VM") for ref in db.refs("VBD")]
             vms = [db.get("VM", ref, "power_state") for ref in db.refs("VM")
-                   if ref != self._host.dom0]
+                   if not self._pool.is_dom0(ref)]
             return {
                 "VDI": sum(vdi["managed"] for vdi in vdis),
                 "base_copy": sum(not vdi["managed"] for vdi in vdis),
                 "snapshot": sum(vdi["is_a_snapshot"] for vdi in vdis),
-                "VBD": len(vbds), "dom0_VBD": vbds.count(self._host.dom0),
+                "VBD": len(vbds), "dom0_VBD": sum(map(self._pool.is_dom0, vbds)),
                 "task": len(db.refs("task")),
                 "pending_task": len(db.find("task", status="pending")),
                 "VM": len(vms), "running_VM": vms.count("Running"),
@@ -176,9 +178,9 @@ class Controls:
             }
 
     def calls(self, clear: bool = False) -> List[str]:
-        calls = list(self._host.calls)
+        calls = list(self._pool.calls)
         if clear:
-            self._host.calls.clear()
+            self._pool.calls.clear()
         return calls
 
     def network(self) -> Dict[str, Any]:

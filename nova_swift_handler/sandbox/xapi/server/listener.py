@@ -19,7 +19,7 @@ import logging
 import socket
 import ssl
 import threading
-from typing import Optional, Set
+from typing import List, Optional, Sequence, Set
 
 from nova_swift_handler.sandbox.xapi.server import connection
 from nova_swift_handler.sandbox.xapi.server.stream import Stream, TlsStream
@@ -30,14 +30,14 @@ LOG = logging.getLogger(__name__)
 _MOST_CONNECTIONS = 800
 _HANDSHAKE_SECONDS = 10.0
 _END_SECONDS = 5.0
+_TRIES = 50
 
 
 class Listener:
     """``address`` is what was bound: (IP address, port)."""
 
-    def __init__(self, address: str, port: int, routes: connection.Routes,
-                 tls: Optional[ssl.SSLContext] = None):
-        self._routes = routes
+    def __init__(self, address: str, port: int, tls: Optional[ssl.SSLContext] = None):
+        self._routes: connection.Routes = {}
         self._tls = tls
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         # Lets a restarted host take its port back from old, dying connections only.
@@ -49,8 +49,9 @@ class Listener:
         self._idle = threading.Condition()
         self._closed = False
 
-    def start(self) -> None:
+    def start(self, routes: connection.Routes) -> None:
         """Accept in a thread until ``close``; whoever connects from now on is not refused."""
+        self._routes = routes
         self._socket.listen(128)
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -100,3 +101,22 @@ class Listener:
             for stream in self._streams:
                 stream.abort()
             self._idle.wait_for(lambda: not self._streams, _END_SECONDS)
+
+
+def bind_all(
+    addresses: Sequence[str], port: int, tls: Optional[ssl.SSLContext]
+) -> List[Listener]:
+    """Listeners at the same port of several addresses; port 0: one that is free at all of them."""
+    for _ in range(_TRIES):
+        listeners = [Listener(addresses[0], port, tls)]
+        try:
+            for address in addresses[1:]:
+                listeners.append(Listener(address, listeners[0].address[1], tls))
+        except OSError:
+            for listener in listeners:
+                listener.close()
+            if port:
+                raise
+        else:
+            return listeners
+    raise OSError("no port is free at all of %s" % ", ".join(addresses))

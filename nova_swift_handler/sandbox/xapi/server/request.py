@@ -18,7 +18,7 @@ import base64
 import binascii
 import dataclasses
 from typing import Dict, List, Optional, Tuple
-from urllib.parse import parse_qsl, unquote, unquote_plus, urlsplit
+from urllib.parse import parse_qsl, quote, unquote, unquote_plus, urlencode, urlsplit
 
 
 class MalformedRequest(Exception):
@@ -45,6 +45,12 @@ class Request:
         if not text.isdigit():
             raise MalformedRequest("Content-Length: %s" % text)
         return int(text)
+
+    @property
+    def target(self) -> str:
+        """Path and query, as they can be asked for again."""
+        path = quote(self.path)
+        return "%s?%s" % (path, urlencode(self.query, safe=":/")) if self.query else path
 
     @property
     def keep_alive(self) -> bool:

@@ -63,6 +63,11 @@ def unauthorised(version: str, realm: str) -> bytes:
                  realm, {"WWW-Authenticate": 'Basic realm="%s"' % realm})
 
 
+def found(location: str) -> bytes:
+    """A redirect, without a body."""
+    return head("1.1", "302 Found", {**NO_CACHE, "Location": location})
+
+
 def not_found(version: str) -> bytes:
     return _page(version, 404, "Not Found", "", "")
 

@@ -24,14 +24,16 @@ from nova_swift_handler.sandbox.xapi.server.rpc import RpcHandler
 
 if TYPE_CHECKING:
     from nova_swift_handler.sandbox.xapi.host import Host
+    from nova_swift_handler.sandbox.xapi.pool import Pool
 
 
-def routes(host: Host) -> Routes:
-    rpc = RpcHandler(host)
+def routes(pool: Pool, host: Host) -> Routes:
+    """What one host of a pool serves."""
+    rpc = RpcHandler(pool, host)
     return {
         ("POST", "/"): rpc,
         ("POST", "/RPC2"): rpc,
-        ("GET", "/export_raw_vdi"): ExportHandler(host),
-        ("PUT", "/import_raw_vdi"): ImportHandler(host),
-        ("POST", controls.PREFIX): controls.ControlHandler(host),
+        ("GET", "/export_raw_vdi"): ExportHandler(pool, host),
+        ("PUT", "/import_raw_vdi"): ImportHandler(pool, host),
+        ("POST", controls.PREFIX): controls.ControlHandler(pool, host),
     }

@@ -26,14 +26,15 @@ from nova_swift_handler.sandbox.xapi.server.stream import Stream
 
 if TYPE_CHECKING:
     from nova_swift_handler.sandbox.xapi.host import Host
+    from nova_swift_handler.sandbox.xapi.pool import Pool
 
 
 class RpcHandler:
     """Failures of the API are HTTP 200; what is no call at all is a 500, as in XAPI."""
 
-    def __init__(self, host: Host):
-        self._host = host
-        self._dispatcher = Dispatcher(host)
+    def __init__(self, pool: Pool, host: Host):
+        self._pool = pool
+        self._dispatcher = Dispatcher(pool, host)
 
     def __call__(self, request: Request, stream: Stream) -> bool:
         body = stream.read_exactly(request.content_length or 0)
@@ -46,10 +47,10 @@ class RpcHandler:
     def _answer(self, body: bytes) -> bytes:
         try:
             method, params = wire.parse_call(body)
-            self._host.calls.append(method)
+            self._pool.calls.append(method)
             answer = wire.success(self._dispatcher.call(method, params))
         except ApiError as exc:
             return wire.failure(exc.description)
-        if self._host.faults.strike("answer_lost", method=method):
+        if self._pool.faults.strike("answer_lost", method=method):
             raise Dropped()
         return answer

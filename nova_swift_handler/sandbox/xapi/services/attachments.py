@@ -29,6 +29,7 @@ from nova_swift_handler.sandbox.xapi.storage.base import Disk
 
 if TYPE_CHECKING:
     from nova_swift_handler.sandbox.xapi.host import Host
+    from nova_swift_handler.sandbox.xapi.pool import Pool
 
 #: Types of VDI that no domain may see.
 _NEVER_ATTACHED = ("cbt_metadata", "ha_statefile", "metadata", "pvs_cache", "redo_log", "rrd")
@@ -37,20 +38,26 @@ _NEVER_ATTACHED = ("cbt_metadata", "ha_statefile", "metadata", "pvs_cache", "red
 class Attachments:
     """Plugged disks are held open, as tapdisk holds them; an LVM volume stays inflated."""
 
-    def __init__(self, host: Host):
-        self._host = host
+    def __init__(self, pool: Pool):
+        self._pool = pool
         self._open: Dict[str, Disk] = {}
+        #: VBD -> ref of the host that has it plugged
+        self._where: Dict[str, str] = {}
 
     def of_vdi(self, vdi: str) -> List[Values]:
         """The VBD records through which the disk is plugged now."""
-        db = self._host.db
+        db = self._pool.db
         with db.lock:
             records = [db.record("VBD", ref) for ref in db.referrers("VBD", "VDI", vdi)]
         return [record for record in records if record["currently_attached"]]
 
+    def on_host(self, vdi: str, host: str) -> List[Values]:
+        """Those of a host, by its ref."""
+        return [record for record in self.of_vdi(vdi) if self._where[self._ref(record)] == host]
+
     def check_usable(self, vdi: str, mode: str) -> None:
         """What VBD.create and plug ask of a disk, whoever else has it."""
-        record = self._host.db.record("VDI", vdi)
+        record = self._pool.db.record("VDI", vdi)
         if record["type"] in _NEVER_ATTACHED:
             raise ApiError("VDI_INCOMPATIBLE_TYPE", vdi, record["type"])
         if not record["managed"]:
@@ -58,9 +65,10 @@ class Attachments:
         if mode == "RW" and record["read_only"]:
             raise ApiError("VDI_READONLY", vdi)
 
-    def _check_sharing(self, vbd: Values) -> None:
+    def _check_sharing(self, vbd: Values, host: Host) -> None:
+        """First what XAPI asks, then the host's storage layer, then SM, which knows all hosts."""
         vdi, mode = vbd["VDI"], vbd["mode"]
-        if self._host.db.get("VDI", vdi, "sharable"):
+        if self._pool.db.get("VDI", vdi, "sharable"):
             return
         others = self.of_vdi(vdi)
         guests = [other for other in others if not self._is_control_domain(other["VM"])]
@@ -69,71 +77,93 @@ class Attachments:
         if not self._is_control_domain(vbd["VM"]) and (
                 writers or (guests and mode == "RW")):
             raise ApiError("VDI_IN_USE", vdi, "attach")
-        if mode == "RW" and others and all(other["mode"] == "RO" for other in others):
+        here = self.on_host(vdi, host.ref)
+        if mode == "RW" and here and all(other["mode"] == "RO" for other in here):
             raise errors.internal_error(
                 "Storage_error ([S(Illegal_transition);[[S(Activated);S(RO)];"
                 "[S(Activated);S(RW)]]])")
+        self._check_tags(vdi, mode, host)
+
+    def _check_tags(self, vdi: str, mode: str, host: Host) -> None:
+        """Refuse what another host has activated (SM's blktap2.py, _add_tag)."""
+        record = self._pool.db.record("VDI", vdi)
+        tags = [value for key, value in record["sm_config"].items()
+                if key.startswith("host_") and key != "host_%s" % host.ref]
+        if "RW" in tags or (tags and mode == "RW"):
+            raise ApiError(
+                "SR_BACKEND_FAILURE_46", "",
+                "The VDI is not available [opterr=VDI %s not detached cleanly]" % record["uuid"],
+                "")
+
+    def _ref(self, vbd: Values) -> str:
+        return self._pool.db.by_uuid("VBD", vbd["uuid"])
 
     def _is_control_domain(self, vm: str) -> bool:
-        return self._host.db.exists("VM", vm) and self._host.db.get("VM", vm, "is_control_domain")
+        return self._pool.db.exists("VM", vm) and self._pool.db.get("VM", vm, "is_control_domain")
 
-    def plug(self, vbd: str) -> None:
-        """Attach the VBD's disk to its domain; an empty CD drive is attached without one."""
-        db = self._host.db
+    def plug(self, vbd: str, host: Host) -> None:
+        """Attach the VBD's disk to its domain, which is on ``host``.
+
+        An empty CD drive is attached without one.
+        """
+        db = self._pool.db
         vdi = db.get("VBD", vbd, "VDI")
-        with self._host.disks.lock_of(vdi):
+        with self._pool.disks.lock_of(vdi):
             with db.lock:
                 record = db.record("VBD", vbd)
                 if record["currently_attached"]:
                     raise ApiError("DEVICE_ALREADY_ATTACHED", record["device"])
                 if vdi != NULL:
                     self.check_usable(vdi, record["mode"])
-                    self._check_sharing(record)
+                    self._check_sharing(record, host)
+                self._where[vbd] = host.ref
                 db.update("VBD", vbd, currently_attached=True, device=_device(record))
             try:
                 if vdi != NULL:
                     self._open_disk(vbd, record)
             except BaseException:
+                del self._where[vbd]
                 db.update("VBD", vbd, currently_attached=False)
                 raise
-            self._note_activation(vdi)
+            self._note_activation(vdi, host.ref)
 
     def _open_disk(self, vbd: str, record: Values) -> None:
-        vdi = self._host.db.record("VDI", record["VDI"])
-        repository = self._host.disks.repository(vdi["SR"])
+        vdi = self._pool.db.record("VDI", record["VDI"])
+        repository = self._pool.disks.repository(vdi["SR"])
         self._open[vbd] = repository.open(vdi["uuid"], record["mode"] == "RW")
 
     def unplug(self, vbd: str) -> None:
-        db = self._host.db
+        db = self._pool.db
         vdi = db.get("VBD", vbd, "VDI")
-        with self._host.disks.lock_of(vdi):
+        with self._pool.disks.lock_of(vdi):
             with db.lock:
                 record = db.record("VBD", vbd)
                 if not record["currently_attached"]:
                     raise ApiError("DEVICE_ALREADY_DETACHED", record["device"])
                 disk = self._open.pop(vbd, None)
+                host = self._where.pop(vbd)
                 db.update("VBD", vbd, currently_attached=False)
             if disk is not None:
                 disk.close()
-            self._note_activation(vdi)
+            self._note_activation(vdi, host)
 
-    def _note_activation(self, vdi: str) -> None:
+    def _note_activation(self, vdi: str, host: str) -> None:
         """Keep ``host_<ref>`` in sm_config, by which SM tells other hosts the disk is in use."""
-        db = self._host.db
-        key = "host_%s" % self._host.ref
+        db = self._pool.db
+        key = "host_%s" % host
         with db.lock:
             if vdi == NULL or not db.exists("VDI", vdi):
                 return
             sm_config = db.get("VDI", vdi, "sm_config")
             sm_config.pop(key, None)
-            modes = [record["mode"] for record in self.of_vdi(vdi)]
+            modes = [record["mode"] for record in self.on_host(vdi, host)]
             if modes:
                 sm_config[key] = "RW" if "RW" in modes else "RO"
             db.update("VDI", vdi, sm_config=sm_config)
 
     def create(self, given: Values) -> str:
         """VBD.create: choose the device, refuse what cannot be, leave it unplugged."""
-        db = self._host.db
+        db = self._pool.db
         with db.lock:
             vm, vdi = given["VM"], given.get("VDI", NULL)
             taken = {
@@ -153,23 +183,23 @@ class Attachments:
             })
 
     def destroy(self, vbd: str) -> None:
-        with self._host.db.lock:
-            record = self._host.db.record("VBD", vbd)
+        with self._pool.db.lock:
+            record = self._pool.db.record("VBD", vbd)
             if record["currently_attached"]:
                 raise ApiError(
                     "OPERATION_NOT_ALLOWED",
                     "VBD '%s' still attached to '%s'" % (record["uuid"], record["VM"]))
-            self._host.db.delete("VBD", vbd)
+            self._pool.db.delete("VBD", vbd)
 
     @contextlib.contextmanager
-    def in_dom0(self, vdi: str, mode: str) -> Iterator[str]:
-        """Have a disk plugged into dom0, visibly, while the block runs (with_vbds)."""
+    def in_dom0(self, host: Host, vdi: str, mode: str) -> Iterator[str]:
+        """Have a disk plugged into a host's dom0, visibly, while the block runs (with_vbds)."""
         vbd = self.create({
-            "VM": self._host.dom0, "VDI": vdi, "mode": mode, "type": "Disk",
+            "VM": host.dom0, "VDI": vdi, "mode": mode, "type": "Disk",
             "unpluggable": True,
         })
         try:
-            self.plug(vbd)
+            self.plug(vbd, host)
         except BaseException:
             self.destroy(vbd)
             raise
@@ -187,19 +217,23 @@ class Attachments:
 
     def linger(self, vdi_uuid: str) -> None:
         """Wait as a host waits that has not yet noticed the client's disappearance."""
-        fault = self._host.faults.strike("vbd_linger", vdi=vdi_uuid)
+        fault = self._pool.faults.strike("vbd_linger", vdi=vdi_uuid)
         if fault:
             time.sleep(float(fault["seconds"]))
 
     def resume(self) -> None:
         """After a restart: dom0's transfers are gone, guests still have their disks open."""
-        db = self._host.db
-        for vbd in db.refs("VBD"):
-            record = db.record("VBD", vbd)
-            if record["VM"] == self._host.dom0:
+        db = self._pool.db
+        records = {vbd: db.record("VBD", vbd) for vbd in db.refs("VBD")}
+        self._where = {vbd: db.get("VM", record["VM"], "resident_on")
+                       for vbd, record in records.items() if record["currently_attached"]}
+        for vbd, record in records.items():
+            if db.get("VM", record["VM"], "is_control_domain"):
+                host = db.get("VM", record["VM"], "resident_on")
                 db.update("VBD", vbd, currently_attached=False)
-                self._note_activation(record["VDI"])
+                self._note_activation(record["VDI"], host)
                 db.delete("VBD", vbd)
+                self._where.pop(vbd, None)
             elif record["currently_attached"] and record["VDI"] != NULL:
                 self._open_disk(vbd, record)
 

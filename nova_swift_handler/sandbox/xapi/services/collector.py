@@ -28,17 +28,17 @@ from nova_swift_handler.sandbox.xapi.errors import ApiError
 from nova_swift_handler.sandbox.xapi.storage.base import GcAction, StorageError
 
 if TYPE_CHECKING:
-    from nova_swift_handler.sandbox.xapi.host import Host
+    from nova_swift_handler.sandbox.xapi.pool import Pool
 
 LOG = logging.getLogger(__name__)
 
 
 class Collector:
-    def __init__(self, host: Host):
-        self._host = host
+    def __init__(self, pool: Pool):
+        self._pool = pool
         self._wake = threading.Condition()
-        self._interval: Optional[float] = host.settings.gc_interval
-        self._pause = host.settings.gc_pause
+        self._interval: Optional[float] = pool.settings.gc_interval
+        self._pause = pool.settings.gc_pause
         #: SR ref -> moment it is due
         self._due: Dict[str, float] = {}
         self._stopping = False
@@ -66,7 +66,7 @@ class Collector:
             if interval is None:
                 self._due.clear()
             else:
-                self._due = {sr: time.monotonic() for sr in self._host.disks.open_srs}
+                self._due = {sr: time.monotonic() for sr in self._pool.disks.open_srs}
             self._wake.notify_all()
 
     def kick(self, sr: str) -> None:
@@ -93,24 +93,35 @@ class Collector:
         """One action; the records follow before anybody is told."""
         if self._disabled(sr):
             return None
-        db = self._host.db
+        db = self._pool.db
         with db.lock:
             vdis = [db.record("VDI", ref) for ref in db.get("SR", sr, "VDIs")]
             wishes = {vdi["uuid"]: vdi["other_config"]["leaf-coalesce"] for vdi in vdis
                       if "leaf-coalesce" in vdi["other_config"]}
             attached = {vdi["uuid"] for vdi in vdis
-                        if self._host.attachments.of_vdi(db.by_uuid("VDI", vdi["uuid"]))}
+                        if self._pool.attachments.of_vdi(db.by_uuid("VDI", vdi["uuid"]))}
             if db.get("SR", sr, "other_config").get("leaf-coalesce") == "false":
                 wishes = {vdi["uuid"]: "false" for vdi in vdis}
-        action = self._host.disks.repository(sr).gc_step(wishes, attached)
+        action = self._pool.disks.repository(sr).gc_step(wishes, attached)
         if action is not None:
             LOG.info("collector: %s %s", action.kind, action.uuid)
-            self._host.disks.follow_collector(sr)
+            self._pool.disks.follow_collector(sr)
+            if action.kind == "leaf-coalesce":
+                self._strike_wish(action.uuid)
         return action
 
+    def _strike_wish(self, uuid: str) -> None:
+        """SM takes other_config["leaf-coalesce"] away once it has tried (cleanup.py)."""
+        db = self._pool.db
+        with db.lock:
+            for vdi in db.find("VDI", uuid=uuid):
+                config = db.get("VDI", vdi, "other_config")
+                config.pop("leaf-coalesce", None)
+                db.update("VDI", vdi, other_config=config)
+
     def _disabled(self, sr: str) -> bool:
-        other_config = self._host.db.get("SR", sr, "other_config")
-        return (self._host.disks.repository(sr).type == "iso"
+        other_config = self._pool.db.get("SR", sr, "other_config")
+        return (self._pool.disks.repository(sr).type == "iso"
                 or "false" in (other_config.get("gc"), other_config.get("coalesce")))
 
     def _rounds(self) -> None:

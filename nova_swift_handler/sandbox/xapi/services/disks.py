@@ -31,7 +31,7 @@ from nova_swift_handler.sandbox.xapi.storage import base
 from nova_swift_handler.sandbox.xapi.storage.base import Node, StorageRepository
 
 if TYPE_CHECKING:
-    from nova_swift_handler.sandbox.xapi.host import Host
+    from nova_swift_handler.sandbox.xapi.pool import Pool
 
 #: Keys of a VDI's sm_config that belong to SM: what storage says of them is what is so.
 _SM_KEYS = ("vhd-parent", "vdi_type", "type", "gc_no_space")
@@ -41,8 +41,8 @@ _INHERITED = (
 
 
 class Disks:
-    def __init__(self, host: Host):
-        self._host = host
+    def __init__(self, pool: Pool):
+        self._pool = pool
         self._repositories: Dict[str, StorageRepository] = {}
         self._locks: Dict[str, threading.RLock] = {}
         self._unlocked = threading.RLock()
@@ -50,10 +50,15 @@ class Disks:
     # -- SRs
 
     def open(self, sr: str, size: int) -> None:
-        """Bring the storage of an SR record into use, making it if it is new."""
-        record = self._host.db.record("SR", sr)
+        """Bring the storage of an SR record into use, making it if it is new.
+
+        All hosts that see the SR work on it through this process, so it is opened once.
+        """
+        if sr in self._repositories:
+            return
+        record = self._pool.db.record("SR", sr)
         self._repositories[sr] = base.open_sr(
-            record["type"], record["uuid"], self._host.settings.sr_path(record["uuid"]), size,
+            record["type"], record["uuid"], self._pool.settings.sr_path(record["uuid"]), size,
             record["sm_config"])
         self._locks[sr] = threading.RLock()
 
@@ -67,7 +72,7 @@ class Disks:
         try:
             return self._repositories[sr]
         except KeyError:
-            self._host.db.record("SR", sr)
+            self._pool.db.record("SR", sr)
             raise ApiError("SR_HAS_NO_PBDS", sr) from None
 
     @property
@@ -76,9 +81,9 @@ class Disks:
 
     def lock_of(self, vdi: str) -> threading.RLock:
         """The lock of the SR a disk is on; one nobody waits for when there is no disk."""
-        if vdi == NULL or not self._host.db.exists("VDI", vdi):
+        if vdi == NULL or not self._pool.db.exists("VDI", vdi):
             return self._unlocked
-        return self._locks.get(self._host.db.get("VDI", vdi, "SR"), self._unlocked)
+        return self._locks.get(self._pool.db.get("VDI", vdi, "SR"), self._unlocked)
 
     def scan(self, sr: str) -> None:
         """SR.scan: records follow storage, sizes included, and the collector is kicked."""
@@ -86,7 +91,7 @@ class Disks:
         with self._locks[sr]:
             self._reconcile(sr, repository.scan(), sizes=True)
             self.refresh_sr(sr)
-        self._host.collector.kick(sr)
+        self._pool.collector.kick(sr)
 
     def follow_collector(self, sr: str) -> None:
         """After the collector moved something: base copies come and go, parents change."""
@@ -97,13 +102,13 @@ class Disks:
 
     def refresh_sr(self, sr: str) -> None:
         repository = self.repository(sr)
-        self._host.db.update(
+        self._pool.db.update(
             "SR", sr, physical_size=repository.physical_size,
             physical_utilisation=repository.physical_utilisation,
             virtual_allocation=repository.virtual_allocation)
 
     def _reconcile(self, sr: str, nodes: Mapping[str, Node], sizes: bool) -> None:
-        db = self._host.db
+        db = self._pool.db
         with db.lock:
             known = {db.get("VDI", ref, "uuid"): ref for ref in db.get("SR", sr, "VDIs")}
             for uuid, ref in known.items():
@@ -117,7 +122,7 @@ class Disks:
 
     def _follow(self, vdi: str, node: Node, sizes: bool = True) -> None:
         """Make a record say what its node says; the client's own keys stay."""
-        db = self._host.db
+        db = self._pool.db
         with db.lock:
             sm_config = {key: value for key, value in db.get("VDI", vdi, "sm_config").items()
                          if key not in _SM_KEYS}
@@ -134,7 +139,7 @@ class Disks:
     def _introduce(self, sr: str, node: Node, **fields: object) -> str:
         """A record for a node that has none; on an ISO SR the file's name stands in it."""
         file_name = node.name if self.repository(sr).type == "iso" else ""
-        return self._host.db.insert("VDI", {
+        return self._pool.db.insert("VDI", {
             "uuid": node.uuid, "SR": sr, "location": file_name or node.uuid,
             "name_label": "base copy" if node.hidden else file_name,
             "managed": not node.hidden, "read_only": node.hidden or node.read_only,
@@ -146,7 +151,7 @@ class Disks:
 
     def _forget(self, vdi: str) -> None:
         """Drop a record with the VBDs that name it; a CD drive is left empty."""
-        db = self._host.db
+        db = self._pool.db
         for vbd in db.referrers("VBD", "VDI", vdi):
             if db.get("VBD", vbd, "type") == "CD":
                 db.update("VBD", vbd, VDI=NULL, empty=True)
@@ -157,14 +162,14 @@ class Disks:
     # -- VDIs
 
     def create(self, given: Values) -> str:
-        fault = self._host.faults.strike("vdi_create_fail")
+        fault = self._pool.faults.strike("vdi_create_fail")
         if fault:
             raise ApiError(fault["code"], *fault["params"])
         sr = given["SR"]
         repository = self.repository(sr)
         self._check_space(repository, "create")
         with self._operation(sr, "vdi_create"), self._locks[sr]:
-            slow = self._host.faults.strike("vdi_create_slow")
+            slow = self._pool.faults.strike("vdi_create_slow")
             time.sleep(slow["seconds"] if slow else 0)
             node = repository.create(
                 str(uuids.uuid4()), given["virtual_size"], given.get("sm_config", {}))
@@ -177,7 +182,7 @@ class Disks:
     @contextlib.contextmanager
     def _operation(self, sr: str, name: str) -> Iterator[None]:
         """Show in the SR's record what is under way, as long as it is."""
-        db, task = self._host.db, new_ref()
+        db, task = self._pool.db, new_ref()
         with db.lock:
             db.update("SR", sr, current_operations={
                 **db.get("SR", sr, "current_operations"), task: name})
@@ -197,7 +202,7 @@ class Disks:
 
     def _branch(self, vdi: str, operation: str) -> str:
         """Snapshot or clone: the disk and the new one become children of a base copy."""
-        db = self._host.db
+        db = self._pool.db
         record = db.record("VDI", vdi)
         sr = record["SR"]
         repository = self.repository(sr)
@@ -208,7 +213,7 @@ class Disks:
         self._check_space(repository, operation)
         new_uuid, base_uuid = str(uuids.uuid4()), str(uuids.uuid4())
         with self._locks[sr]:
-            attached = bool(self._host.attachments.of_vdi(vdi))
+            attached = bool(self._pool.attachments.of_vdi(vdi))
             nodes = repository.snapshot(
                 record["uuid"], new_uuid, base_uuid, clone=operation == "clone",
                 attached=attached)
@@ -226,13 +231,13 @@ class Disks:
 
     def copy(self, vdi: str, sr: str) -> str:
         """VDI.copy to a new disk: flat, whatever chain the source has."""
-        db = self._host.db
+        db = self._pool.db
         record = db.record("VDI", vdi)
         self._check_source(vdi, record)
         target = self.repository(sr)
         self._check_space(target, "create")
         new_uuid = str(uuids.uuid4())
-        with self._host.attachments.in_dom0(vdi, "RO"):
+        with self._pool.attachments.in_dom0(self._pool.host_for(record["SR"]), vdi, "RO"):
             base.copy_disk(
                 self.repository(record["SR"]), record["uuid"], target, new_uuid)
         with self._locks[sr]:
@@ -243,7 +248,7 @@ class Disks:
 
     def _adopt(self, sr: str, node: Node, fields: Values) -> str:
         """Give a new node its record, also when a scan was quicker and made a bare one."""
-        db = self._host.db
+        db = self._pool.db
         with db.lock:
             if node.uuid in {db.get("VDI", ref, "uuid") for ref in db.get("SR", sr, "VDIs")}:
                 ref = db.by_uuid("VDI", node.uuid)
@@ -253,15 +258,15 @@ class Disks:
 
     def copy_into(self, vdi: str, target: str) -> None:
         """VDI.copy with ``into_vdi``: the target's content becomes the source's."""
-        db = self._host.db
+        db = self._pool.db
         source, into = db.record("VDI", vdi), db.record("VDI", target)
         self._check_source(vdi, source)
         if into["read_only"]:
             raise ApiError("VDI_READONLY", target)
         if into["virtual_size"] < source["virtual_size"]:
             raise ApiError("VDI_TOO_SMALL", target, source["virtual_size"])
-        attachments = self._host.attachments
-        with attachments.in_dom0(vdi, "RO"), attachments.in_dom0(target, "RW"):
+        attachments, host = self._pool.attachments, self._pool.host_for(into["SR"])
+        with attachments.in_dom0(host, vdi, "RO"), attachments.in_dom0(host, target, "RW"):
             reader = self.repository(source["SR"]).open(source["uuid"], False)
             writer = self.repository(into["SR"]).open(into["uuid"], True)
             with reader, writer:
@@ -275,11 +280,11 @@ class Disks:
     def _check_source(self, vdi: str, record: Values) -> None:
         if not record["managed"]:
             raise ApiError("VDI_NOT_MANAGED", vdi)
-        if any(vbd["mode"] == "RW" for vbd in self._host.attachments.of_vdi(vdi)):
+        if any(vbd["mode"] == "RW" for vbd in self._pool.attachments.of_vdi(vdi)):
             raise ApiError("VDI_IN_USE", vdi, "copy")
 
     def resize(self, vdi: str, size: int) -> None:
-        record = self._host.db.record("VDI", vdi)
+        record = self._pool.db.record("VDI", vdi)
         repository = self.repository(record["SR"])
         if repository.type == "iso":
             raise ApiError("SR_OPERATION_NOT_SUPPORTED", record["SR"])
@@ -290,28 +295,28 @@ class Disks:
             self.refresh_sr(record["SR"])
 
     def destroy(self, vdi: str) -> None:
-        record = self._host.db.record("VDI", vdi)
+        record = self._pool.db.record("VDI", vdi)
         repository = self.repository(record["SR"])
         with self._locks[record["SR"]]:
             self._check_free(vdi, record, "destroy")
             repository.destroy(record["uuid"])
-            with self._host.db.lock:
+            with self._pool.db.lock:
                 self._forget(vdi)
             self.refresh_sr(record["SR"])
-        self._host.collector.kick(record["SR"])
+        self._pool.collector.kick(record["SR"])
 
     def _check_free(self, vdi: str, record: Values, operation: str) -> None:
         if not record["managed"]:
             raise ApiError("VDI_NOT_MANAGED", vdi)
-        if self._host.attachments.of_vdi(vdi):
+        if self._pool.attachments.of_vdi(vdi):
             raise ApiError("VDI_IN_USE", vdi, operation)
 
     def _check_space(self, repository: StorageRepository, operation: str) -> None:
         """Fail as a full SR does, where that fault is on; EXT creates thin, and so never fails."""
-        if operation == "create" and repository.type != "lvm":
+        if operation == "create" and not repository.type.startswith("lvm"):
             return
-        if self._host.faults.strike("sr_full", sr=repository.uuid):
-            if repository.type == "lvm":
+        if self._pool.faults.strike("sr_full", sr=repository.uuid):
+            if repository.type.startswith("lvm"):
                 raise ApiError(
                     "SR_BACKEND_FAILURE_44", "", "There is insufficient space", "")
             raise ApiError(

@@ -15,7 +15,7 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Iterator, Sequence
+from typing import TYPE_CHECKING, Iterator, List, Optional, Sequence
 
 from nova_swift_handler.sandbox.xapi.errors import ApiError
 from nova_swift_handler.sandbox.xapi.records.database import new_ref
@@ -23,6 +23,7 @@ from nova_swift_handler.sandbox.xapi.rpc.values import NULL, now
 
 if TYPE_CHECKING:
     from nova_swift_handler.sandbox.xapi.host import Host
+    from nova_swift_handler.sandbox.xapi.pool import Pool
 
 _OPERATIONS = {
     "Halted": ["changing_VCPUs", "changing_memory_limits", "clone", "copy", "destroy", "export",
@@ -35,13 +36,13 @@ _OPERATIONS = {
 
 
 class Power:
-    def __init__(self, host: Host):
-        self._host = host
+    def __init__(self, pool: Pool):
+        self._pool = pool
 
     @contextlib.contextmanager
     def _from(self, vm: str, operation: str, states: Sequence[str]) -> Iterator[None]:
         """Run the block if the VM is in one of the states; no other operation may start then."""
-        db = self._host.db
+        db = self._pool.db
         with db.lock:
             if db.get("VM", vm, "is_control_domain"):
                 raise ApiError("OPERATION_NOT_ALLOWED", "This is a control domain")
@@ -65,39 +66,64 @@ class Power:
                     db.update("VM", vm, current_operations={},
                               allowed_operations=_OPERATIONS[state])
 
-    def start(self, vm: str, paused: bool) -> None:
+    def start(self, vm: str, paused: bool, host: Optional[Host] = None) -> None:
+        """Without ``host``, on the best of those that can."""
         with self._from(vm, "start", ["Halted"]):
-            self._boot(vm, paused)
+            self._boot(vm, paused, host or self._choose(vm))
 
-    def resume(self, vm: str, paused: bool) -> None:
+    def resume(self, vm: str, paused: bool, host: Optional[Host] = None) -> None:
         with self._from(vm, "resume", ["Suspended"]):
-            self._boot(vm, paused)
+            self._boot(vm, paused, host or self._choose(vm))
 
-    def _boot(self, vm: str, paused: bool) -> None:
-        db = self._host.db
+    def _choose(self, vm: str) -> Host:
+        """A host that sees all the VM's disks: its favourite, else the one with most memory.
+
+        Too little memory is found out when the VM starts.  Raises NO_HOSTS_AVAILABLE.
+        """
+        able = [host for host in self._pool.hosts if not self._unseen(vm, host)
+                and self._pool.db.get("host", host.ref, "enabled")]
+        if not able:
+            raise ApiError("NO_HOSTS_AVAILABLE")
+        affinity = self._pool.db.get("VM", vm, "affinity")
+        needed = self._pool.db.get("VM", vm, "memory_dynamic_max")
+        return max(able, key=lambda host: (
+            self.free_memory(host) >= needed, host.ref == affinity, self.free_memory(host)))
+
+    def _unseen(self, vm: str, host: Host) -> List[str]:
+        """The SRs of the VM's disks that a host does not see."""
+        db = self._pool.db
+        with db.lock:
+            vdis = [db.get("VBD", vbd, "VDI") for vbd in db.get("VM", vm, "VBDs")]
+            srs = [db.get("VDI", vdi, "SR") for vdi in vdis if vdi != NULL]
+        return [sr for sr in srs if not host.sees(sr)]
+
+    def _boot(self, vm: str, paused: bool, host: Host) -> None:
+        db = self._pool.db
+        for sr in self._unseen(vm, host):
+            raise ApiError("VM_REQUIRES_SR", vm, sr)
         needed = db.get("VM", vm, "memory_dynamic_max")
-        free = self.free_memory()
+        free = self.free_memory(host)
         if needed > free:
             raise ApiError("HOST_NOT_ENOUGH_FREE_MEMORY", needed, free)
         plugged = []
         try:
             for vbd in db.get("VM", vm, "VBDs"):
-                self._host.attachments.plug(vbd)
+                self._pool.attachments.plug(vbd, host)
                 plugged.append(vbd)
         except BaseException:
             for vbd in plugged:
-                self._host.attachments.unplug(vbd)
+                self._pool.attachments.unplug(vbd)
             raise
         with db.lock:
             for vif in db.get("VM", vm, "VIFs"):
                 db.update("VIF", vif, currently_attached=True)
             db.update(
                 "VM", vm, power_state="Paused" if paused else "Running",
-                resident_on=self._host.ref, domid=self._host.next_domid(),
+                resident_on=host.ref, domid=self._pool.next_domid(),
                 domain_type="hvm" if db.get("VM", vm, "HVM_boot_policy") else "pv")
             db.insert("console", {
                 "VM": vm, "location": "%s/console?uuid=%s" % (
-                    self._host.settings.url, db.get("VM", vm, "uuid"))})
+                    host.url, db.get("VM", vm, "uuid"))})
             metrics = db.get("VM", vm, "metrics")
             db.update(
                 "VM_metrics", metrics, memory_actual=needed, start_time=now(),
@@ -105,11 +131,11 @@ class Power:
 
     def pause(self, vm: str) -> None:
         with self._from(vm, "pause", ["Running"]):
-            self._host.db.update("VM", vm, power_state="Paused")
+            self._pool.db.update("VM", vm, power_state="Paused")
 
     def unpause(self, vm: str) -> None:
         with self._from(vm, "unpause", ["Paused"]):
-            self._host.db.update("VM", vm, power_state="Running")
+            self._pool.db.update("VM", vm, power_state="Running")
 
     def suspend(self, vm: str) -> None:
         """The memory image is not simulated: no suspend VDI is made."""
@@ -125,19 +151,19 @@ class Power:
         """The domain changes, its disks and interfaces come back as they were."""
         states = ["Running"] if clean else ["Running", "Paused"]
         with self._from(vm, "clean_reboot" if clean else "hard_reboot", states):
-            db = self._host.db
-            db.update("VM", vm, power_state="Running", domid=self._host.next_domid())
+            db = self._pool.db
+            db.update("VM", vm, power_state="Running", domid=self._pool.next_domid())
             db.update("VM_metrics", db.get("VM", vm, "metrics"), start_time=now())
 
     def power_state_reset(self, vm: str) -> None:
-        if self._host.db.get("VM", vm, "power_state") != "Halted":
+        if self._pool.db.get("VM", vm, "power_state") != "Halted":
             self._release(vm, "Halted")
 
     def _release(self, vm: str, state: str) -> None:
-        db = self._host.db
+        db = self._pool.db
         for vbd in db.get("VM", vm, "VBDs"):
             if db.get("VBD", vbd, "currently_attached"):
-                self._host.attachments.unplug(vbd)
+                self._pool.attachments.unplug(vbd)
         with db.lock:
             for vif in db.get("VM", vm, "VIFs"):
                 db.update("VIF", vif, currently_attached=False)
@@ -145,11 +171,11 @@ class Power:
                 db.delete("console", console)
             db.update("VM", vm, power_state=state, resident_on=NULL, domid=-1)
 
-    def free_memory(self) -> int:
-        """Bytes not given to any domain, dom0 included."""
-        db = self._host.db
+    def free_memory(self, host: Host) -> int:
+        """Bytes of a host not given to any domain, dom0 included."""
+        db = self._pool.db
         with db.lock:
             used = sum(
                 db.get("VM", vm, "memory_dynamic_max")
-                for vm in db.referrers("VM", "resident_on", self._host.ref))
-            return db.get("host_metrics", self._host.metrics, "memory_total") - used
+                for vm in db.referrers("VM", "resident_on", host.ref))
+            return db.get("host_metrics", host.metrics, "memory_total") - used

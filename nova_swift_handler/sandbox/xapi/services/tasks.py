@@ -23,50 +23,52 @@ from nova_swift_handler.sandbox.xapi.rpc import wire
 from nova_swift_handler.sandbox.xapi.rpc.values import NULL, now
 
 if TYPE_CHECKING:
-    from nova_swift_handler.sandbox.xapi.host import Host
+    from nova_swift_handler.sandbox.xapi.pool import Pool
 
 
 class Tasks:
-    def __init__(self, host: Host):
-        self._host = host
+    def __init__(self, pool: Pool):
+        self._pool = pool
 
     def create(self, label: str, description: str = "", session: str = NULL,
-               subtask_of: str = NULL) -> str:
-        return self._host.db.insert("task", {
+               subtask_of: str = NULL, host: str = "") -> str:
+        """``host``: ref of the one that works on it; the master's without."""
+        return self._pool.db.insert("task", {
             "name_label": label, "name_description": description, "created": now(),
-            "session": session, "resident_on": self._host.ref, "subtask_of": subtask_of,
+            "session": session, "resident_on": host or self._pool.master.ref,
+            "subtask_of": subtask_of,
         })
 
     def progress(self, ref: str, fraction: float) -> None:
         """Report progress; a task that is over or gone ignores it."""
-        with self._host.db.lock:
+        with self._pool.db.lock:
             if self._pending(ref):
-                self._host.db.update("task", ref, progress=max(0.0, min(1.0, fraction)))
+                self._pool.db.update("task", ref, progress=max(0.0, min(1.0, fraction)))
 
     def complete(self, ref: str, result: str = "") -> None:
         """Result first, then status, so that nobody sees a success without its result."""
-        with self._host.db.lock:
+        with self._pool.db.lock:
             if self._pending(ref):
-                self._host.db.update("task", ref, result=result)
-                self._host.db.update(
+                self._pool.db.update("task", ref, result=result)
+                self._pool.db.update(
                     "task", ref, progress=1.0, finished=now(), allowed_operations=[],
                     status="success")
 
     def fail(self, ref: str, error: ApiError) -> None:
         status = "cancelled" if error.code == "TASK_CANCELLED" else "failure"
-        with self._host.db.lock:
+        with self._pool.db.lock:
             if self._pending(ref):
-                self._host.db.update(
+                self._pool.db.update(
                     "task", ref, progress=1.0, finished=now(), allowed_operations=[],
                     error_info=error.description, status=status)
 
     def is_pending(self, ref: str) -> bool:
-        with self._host.db.lock:
+        with self._pool.db.lock:
             return self._pending(ref)
 
     def _pending(self, ref: str) -> bool:
-        return (self._host.db.exists("task", ref)
-                and self._host.db.get("task", ref, "status") == "pending")
+        return (self._pool.db.exists("task", ref)
+                and self._pool.db.get("task", ref, "status") == "pending")
 
     def run_async(self, label: str, session: str, work: Callable[[str], Any]) -> str:
         """Run ``work(task)`` in a thread of its own; the task gets its result or its error."""

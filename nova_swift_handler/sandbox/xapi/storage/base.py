@@ -127,7 +127,7 @@ class Disk(abc.ABC):
 
 
 class StorageRepository(abc.ABC):
-    """One SR.  ``uuid``, ``type`` ("ext", "lvm", "iso") and ``sm_config`` never change.
+    """One SR.  ``uuid``, ``type`` (see open_sr) and ``sm_config`` never change.
 
     Every verb raises StorageError.  An unknown ``uuid`` is ``UUID_INVALID ["VDI", uuid]``.
     """
@@ -240,17 +240,19 @@ def open_sr(
 ) -> StorageRepository:
     """Open the SR kept in the directory ``root`` (made if missing), its own and no other's.
 
-    ``size``: capacity in bytes (the partition of ext, the volume group of lvm; for iso what the
-    file system is said to hold).  ``sm_config``: ``{"allocation": "thin"}`` for a thin LVM SR.
+    ``type``: "ext", "lvm" or "iso"; "nfs", of which SM knows the same (NFSSR is a FileSR), or
+    "lvmoiscsi" (LVHDoISCSISR is an LVHDSR), which hosts share.  ``size``: capacity in bytes (the
+    partition of ext, the volume group of lvm; for iso what the file system is said to hold).
+    ``sm_config``: ``{"allocation": "thin"}`` for a thin LVM SR.
     """
     os.makedirs(root, exist_ok=True)
-    if type == "ext":
+    if type in ("ext", "nfs"):
         from nova_swift_handler.sandbox.xapi.storage.ext import ExtSR
-        return ExtSR(uuid, root, size)
-    if type == "lvm":
+        return ExtSR(uuid, root, size, type)
+    if type in ("lvm", "lvmoiscsi"):
         from nova_swift_handler.sandbox.xapi.storage.lvm import LvmSR
         allocation = dict(sm_config or {}).get("allocation", "thick")
-        return LvmSR(uuid, root, size, allocation=allocation)
+        return LvmSR(uuid, root, size, allocation, type)
     if type == "iso":
         from nova_swift_handler.sandbox.xapi.storage.iso import IsoSR
         return IsoSR(uuid, root, size)

@@ -28,9 +28,11 @@ from nova_swift_handler.sandbox.xapi.storage.vhdsr import VhdRepository
 
 
 class ExtSR(VhdRepository):
-    """SM's EXTSR and FileSR."""
+    """SM's FileSR, with EXTSR and NFSSR."""
 
-    type = "ext"
+    def __init__(self, uuid: str, root: str, size: int, type: str = "ext") -> None:
+        self.type = type
+        super().__init__(uuid, root, size)
 
     def dom0_path(self, entry: Entry) -> str:
         return "/run/sr-mount/%s/%s" % (self.uuid, entry.name)

@@ -35,12 +35,13 @@ _METADATA_VOLUME = sizes.EXTENT  # the LV "MGT"
 class LvmSR(VhdRepository):
     """SM's LVHDSR with use_vhd=true."""
 
-    type = "lvm"
     fixed = True
     vhd_name = ("VHD-", "")
     raw_name = ("LV-", "")
 
-    def __init__(self, uuid: str, root: str, size: int, allocation: str = "thick") -> None:
+    def __init__(self, uuid: str, root: str, size: int, allocation: str = "thick",
+                 type: str = "lvm") -> None:
+        self.type = type
         if allocation not in ("thick", "thin"):
             raise StorageError("SR_BACKEND_FAILURE_110", ["", "allocation %s" % allocation, ""])
         self.allocation = allocation

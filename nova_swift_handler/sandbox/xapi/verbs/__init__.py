@@ -34,13 +34,13 @@ from nova_swift_handler.sandbox.xapi.verbs.vif import VIF
 from nova_swift_handler.sandbox.xapi.verbs.vm import VM
 
 if TYPE_CHECKING:
-    from nova_swift_handler.sandbox.xapi.host import Host
+    from nova_swift_handler.sandbox.xapi.pool import Pool
 
 
-def all_verbs(host: Host) -> Dict[str, Any]:
+def all_verbs(pool: Pool) -> Dict[str, Any]:
     """An object for each class, by the class's name."""
     return {
-        "session": Session(host), "task": Task(host), "host": HostVerbs(host), "SR": SR(host),
-        "PBD": PBD(host), "VDI": VDI(host), "VBD": VBD(host), "VM": VM(host),
-        "network": Network(host), "VIF": VIF(host), "secret": Secret(host),
+        "session": Session(pool), "task": Task(pool), "host": HostVerbs(pool), "SR": SR(pool),
+        "PBD": PBD(pool), "VDI": VDI(pool), "VBD": VBD(pool), "VM": VM(pool),
+        "network": Network(pool), "VIF": VIF(pool), "secret": Secret(pool),
     }

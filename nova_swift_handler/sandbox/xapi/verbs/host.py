@@ -16,41 +16,37 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Dict
 
-from nova_swift_handler.sandbox.xapi.plugins.runner import Plugins
 from nova_swift_handler.sandbox.xapi.rpc.call import Call
 from nova_swift_handler.sandbox.xapi.rpc.values import DateTime, now
 
 if TYPE_CHECKING:
-    from nova_swift_handler.sandbox.xapi.host import Host
+    from nova_swift_handler.sandbox.xapi.pool import Pool
 
 
 class HostVerbs:
-    def __init__(self, host: Host):
-        self._host = host
-        self._plugins = Plugins(host)
+    def __init__(self, pool: Pool):
+        self._pool = pool
 
     def call_plugin(
         self, _call: Call, host: str, plugin: str, fn: str, args: Dict[str, str],
     ) -> str:
-        self._host.db.record("host", host)
-        return self._plugins.call(plugin, fn, args)
+        return self._pool.host(host).plugins.call(plugin, fn, args)
 
     def compute_free_memory(self, _call: Call, host: str) -> int:
         """Bytes."""
-        self._host.db.record("host", host)
-        return self._host.power.free_memory()
+        return self._pool.power.free_memory(self._pool.host(host))
 
     def compute_memory_overhead(self, _call: Call, host: str) -> int:
         """Bytes."""
-        overhead: int = self._host.db.get("host", host, "memory_overhead")
+        overhead: int = self._pool.db.get("host", host, "memory_overhead")
         return overhead
 
     def get_servertime(self, _call: Call, host: str) -> DateTime:
-        self._host.db.record("host", host)
+        self._pool.db.record("host", host)
         return now()
 
     def enable(self, _call: Call, host: str) -> None:
-        self._host.db.update("host", host, enabled=True)
+        self._pool.db.update("host", host, enabled=True)
 
     def disable(self, _call: Call, host: str) -> None:
-        self._host.db.update("host", host, enabled=False)
+        self._pool.db.update("host", host, enabled=False)

@@ -20,15 +20,15 @@ from nova_swift_handler.sandbox.xapi.errors import ApiError
 from nova_swift_handler.sandbox.xapi.rpc.call import Call
 
 if TYPE_CHECKING:
-    from nova_swift_handler.sandbox.xapi.host import Host
+    from nova_swift_handler.sandbox.xapi.pool import Pool
 
 
 class Network:
-    def __init__(self, host: Host):
-        self._host = host
+    def __init__(self, pool: Pool):
+        self._pool = pool
 
     def create(self, _call: Call, args: Dict[str, Any]) -> str:
-        db = self._host.db
+        db = self._pool.db
         with db.lock:
             given = db.schemas["network"].from_client(args)
             if not given.get("bridge"):
@@ -39,7 +39,7 @@ class Network:
             return db.insert("network", given)
 
     def destroy(self, _call: Call, network: str) -> None:
-        db = self._host.db
+        db = self._pool.db
         with db.lock:
             record = db.record("network", network)
             if record["VIFs"]:

@@ -19,16 +19,16 @@ from typing import TYPE_CHECKING, Any, Dict
 from nova_swift_handler.sandbox.xapi.rpc.call import Call
 
 if TYPE_CHECKING:
-    from nova_swift_handler.sandbox.xapi.host import Host
+    from nova_swift_handler.sandbox.xapi.pool import Pool
 
 
 class Secret:
-    def __init__(self, host: Host):
-        self._host = host
+    def __init__(self, pool: Pool):
+        self._pool = pool
 
     def create(self, _call: Call, args: Dict[str, Any]) -> str:
-        db = self._host.db
+        db = self._pool.db
         return db.insert("secret", db.schemas["secret"].from_client(args))
 
     def destroy(self, _call: Call, secret: str) -> None:
-        self._host.db.delete("secret", secret)
+        self._pool.db.delete("secret", secret)

@@ -19,24 +19,24 @@ from typing import TYPE_CHECKING
 from nova_swift_handler.sandbox.xapi.rpc.call import Call
 
 if TYPE_CHECKING:
-    from nova_swift_handler.sandbox.xapi.host import Host
+    from nova_swift_handler.sandbox.xapi.pool import Pool
 
 
 class Session:
-    def __init__(self, host: Host):
-        self._host = host
+    def __init__(self, pool: Pool):
+        self._pool = pool
 
     def login_with_password(
-        self, _call: Call, uname: str, pwd: str, version: str = "", originator: str = "",
+        self, call: Call, uname: str, pwd: str, version: str = "", originator: str = "",
     ) -> str:
         """``version`` is accepted and ignored, as XAPI does."""
-        return self._host.sessions.login(uname, pwd, originator)
+        return self._pool.sessions.login(call.host, uname, pwd, originator)
 
-    def slave_local_login_with_password(self, _call: Call, uname: str, pwd: str) -> str:
-        return self._host.sessions.login(uname, pwd)
+    def slave_local_login_with_password(self, call: Call, uname: str, pwd: str) -> str:
+        return self._pool.sessions.login_locally(call.host, uname, pwd)
 
     def logout(self, call: Call) -> None:
-        self._host.sessions.logout(call.session)
+        self._pool.sessions.logout(call.session)
 
     def local_logout(self, call: Call) -> None:
-        self._host.sessions.logout(call.session)
+        self._pool.sessions.logout(call.session)

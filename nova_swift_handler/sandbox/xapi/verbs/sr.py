@@ -21,22 +21,22 @@ from nova_swift_handler.sandbox.xapi.errors import ApiError
 from nova_swift_handler.sandbox.xapi.rpc.call import Call
 
 if TYPE_CHECKING:
-    from nova_swift_handler.sandbox.xapi.host import Host
+    from nova_swift_handler.sandbox.xapi.pool import Pool
 
 
 class SR:
-    def __init__(self, host: Host):
-        self._host = host
+    def __init__(self, pool: Pool):
+        self._pool = pool
 
     def scan(self, _call: Call, sr: str) -> None:
-        self._host.disks.scan(sr)
+        self._pool.disks.scan(sr)
 
     def update(self, _call: Call, sr: str) -> None:
         """Refresh the SR's own sizes; the disks' wait for a scan."""
-        self._host.disks.refresh_sr(sr)
+        self._pool.disks.refresh_sr(sr)
 
     def get_supported_types(self, _call: Call) -> List[str]:
-        db = self._host.db
+        db = self._pool.db
         return [db.get("SM", ref, "type") for ref in db.refs("SM")]
 
     def create(
@@ -45,24 +45,24 @@ class SR:
         content_type: str, shared: bool, sm_config: Dict[str, str],
     ) -> str:
         """``physical_size`` is believed here (bytes, 0: as large as the default SR); SM asks the
-        device.  ``device_config`` is kept with the PBD and otherwise unused."""
-        db = self._host.db
+        device.  ``device_config`` is kept with the PBD and otherwise unused.  A shared SR gets a
+        PBD on every host."""
+        db = self._pool.db
         if type not in self.get_supported_types(_call):
             raise ApiError("SR_UNKNOWN_DRIVER", type)
-        size = int(physical_size) or db.get("SR", self._host.default_sr, "physical_size")
+        size = int(physical_size) or db.get("SR", self._pool.default_sr, "physical_size")
+        hosts = [member.ref for member in self._pool.hosts] if shared else [
+            self._pool.host(host).ref]
         sr = first_start.create_sr(
-            self._host, host, type, name_label, size, content_type, {}, sm_config)
-        db.update("SR", sr, name_description=name_description, shared=shared)
-        for pbd in db.get("SR", sr, "PBDs"):
-            if device_config:
-                db.update("PBD", pbd, device_config=device_config)
-        self._host.disks.open(sr, size)
-        self._host.disks.refresh_sr(sr)
+            db, hosts, type, name_label, size, content_type, {}, sm_config, shared, device_config)
+        db.update("SR", sr, name_description=name_description)
+        self._pool.disks.open(sr, size)
+        self._pool.disks.refresh_sr(sr)
         return sr
 
     def forget(self, _call: Call, sr: str) -> None:
         """Drop the records; what is on disk stays."""
-        db = self._host.db
+        db = self._pool.db
         pbds = db.get("SR", sr, "PBDs")
         if any(db.get("PBD", pbd, "currently_attached") for pbd in pbds):
             raise ApiError("SR_HAS_PBD", sr)
@@ -73,7 +73,7 @@ class SR:
         db.delete("SR", sr)
 
     def destroy(self, call: Call, sr: str) -> None:
-        db = self._host.db
+        db = self._pool.db
         if any(db.get("VDI", vdi, "managed") for vdi in db.get("SR", sr, "VDIs")):
             raise ApiError("SR_NOT_EMPTY")
         self.forget(call, sr)

@@ -20,24 +20,24 @@ from nova_swift_handler.sandbox.xapi.errors import ApiError
 from nova_swift_handler.sandbox.xapi.rpc.call import Call
 
 if TYPE_CHECKING:
-    from nova_swift_handler.sandbox.xapi.host import Host
+    from nova_swift_handler.sandbox.xapi.pool import Pool
 
 
 class Task:
-    def __init__(self, host: Host):
-        self._host = host
+    def __init__(self, pool: Pool):
+        self._pool = pool
 
     def create(self, call: Call, label: str, description: str) -> str:
-        return self._host.tasks.create(label, description, call.session)
+        return self._pool.tasks.create(label, description, call.session)
 
     def destroy(self, _call: Call, task: str) -> None:
-        self._host.db.delete("task", task)
+        self._pool.db.delete("task", task)
 
     def cancel(self, _call: Call, task: str) -> None:
         """Nothing here can be cancelled: the data path is not wired to it in XAPI either."""
-        if "cancel" not in self._host.db.get("task", task, "allowed_operations"):
+        if "cancel" not in self._pool.db.get("task", task, "allowed_operations"):
             raise ApiError("OPERATION_NOT_ALLOWED", "task %s cannot be cancelled" % task)
 
     def set_progress(self, _call: Call, task: str, value: float) -> None:
-        self._host.db.record("task", task)
-        self._host.tasks.progress(task, float(value))
+        self._pool.db.record("task", task)
+        self._pool.tasks.progress(task, float(value))

@@ -21,7 +21,7 @@ from nova_swift_handler.sandbox.xapi.rpc.call import Call
 from nova_swift_handler.sandbox.xapi.rpc.values import NULL
 
 if TYPE_CHECKING:
-    from nova_swift_handler.sandbox.xapi.host import Host
+    from nova_swift_handler.sandbox.xapi.pool import Pool
 
 #: Enumerations are read case-insensitively; Nova writes "disk".
 _TYPES = {"disk": "Disk", "cd": "CD", "floppy": "Floppy"}
@@ -29,11 +29,11 @@ _MODES = {"ro": "RO", "rw": "RW"}
 
 
 class VBD:
-    def __init__(self, host: Host):
-        self._host = host
+    def __init__(self, pool: Pool):
+        self._pool = pool
 
     def create(self, _call: Call, args: Dict[str, Any]) -> str:
-        db = self._host.db
+        db = self._pool.db
         given = db.schemas["VBD"].from_client(args)
         for name in ("VM", "VDI"):
             if name not in given and not (name == "VDI" and given.get("empty")):
@@ -43,28 +43,29 @@ class VBD:
         db.record("VM", given["VM"])
         if not given.get("empty"):
             db.record("VDI", given["VDI"])
-        return self._host.attachments.create(given)
+        return self._pool.attachments.create(given)
 
     def destroy(self, _call: Call, vbd: str) -> None:
-        self._host.attachments.destroy(vbd)
+        self._pool.attachments.destroy(vbd)
 
     def plug(self, _call: Call, vbd: str) -> None:
         """Only a running VM can take a disk; XAPI plugs a halted one's disks at its start."""
-        vm = self._host.db.get("VBD", vbd, "VM")
-        state = self._host.db.get("VM", vm, "power_state")
+        vm = self._pool.db.get("VBD", vbd, "VM")
+        state = self._pool.db.get("VM", vm, "power_state")
         if state != "Running":
             raise ApiError("VM_BAD_POWER_STATE", vm, "running", state.lower())
-        self._host.attachments.plug(vbd)
+        host = self._pool.db.get("VM", vm, "resident_on")
+        self._pool.attachments.plug(vbd, self._pool.host(host))
 
     def unplug(self, _call: Call, vbd: str) -> None:
-        self._host.attachments.unplug(vbd)
+        self._pool.attachments.unplug(vbd)
 
     def unplug_force(self, _call: Call, vbd: str) -> None:
-        self._host.attachments.unplug(vbd)
+        self._pool.attachments.unplug(vbd)
 
     def insert(self, _call: Call, vbd: str, vdi: str) -> None:
         """Put a disc into an empty CD drive."""
-        db = self._host.db
+        db = self._pool.db
         with db.lock:
             record = db.record("VBD", vbd)
             db.record("VDI", vdi)
@@ -75,7 +76,7 @@ class VBD:
             db.update("VBD", vbd, VDI=vdi, empty=False)
 
     def eject(self, _call: Call, vbd: str) -> None:
-        db = self._host.db
+        db = self._pool.db
         with db.lock:
             record = db.record("VBD", vbd)
             if record["type"] != "CD":

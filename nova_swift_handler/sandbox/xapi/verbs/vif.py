@@ -21,15 +21,15 @@ from nova_swift_handler.sandbox.xapi.errors import ApiError
 from nova_swift_handler.sandbox.xapi.rpc.call import Call
 
 if TYPE_CHECKING:
-    from nova_swift_handler.sandbox.xapi.host import Host
+    from nova_swift_handler.sandbox.xapi.pool import Pool
 
 
 class VIF:
-    def __init__(self, host: Host):
-        self._host = host
+    def __init__(self, pool: Pool):
+        self._pool = pool
 
     def create(self, _call: Call, args: Dict[str, Any]) -> str:
-        db = self._host.db
+        db = self._pool.db
         with db.lock:
             given = db.schemas["VIF"].from_client(args)
             given.pop("currently_attached", None)
@@ -45,10 +45,10 @@ class VIF:
             return db.insert("VIF", {**given, "allowed_operations": ["attach"]})
 
     def destroy(self, _call: Call, vif: str) -> None:
-        with self._host.db.lock:
-            if self._host.db.get("VIF", vif, "currently_attached"):
+        with self._pool.db.lock:
+            if self._pool.db.get("VIF", vif, "currently_attached"):
                 raise ApiError("OPERATION_NOT_ALLOWED", "VIF is still attached")
-            self._host.db.delete("VIF", vif)
+            self._pool.db.delete("VIF", vif)
 
     def plug(self, _call: Call, vif: str) -> None:
         self._set(vif, True, "DEVICE_ALREADY_ATTACHED")
@@ -57,7 +57,7 @@ class VIF:
         self._set(vif, False, "DEVICE_ALREADY_DETACHED")
 
     def _set(self, vif: str, attached: bool, already: str) -> None:
-        db = self._host.db
+        db = self._pool.db
         with db.lock:
             record = db.record("VIF", vif)
             state = db.get("VM", record["VM"], "power_state")

@@ -22,18 +22,18 @@ from nova_swift_handler.sandbox.xapi.rpc.call import Call
 from nova_swift_handler.sandbox.xapi.rpc.values import now
 
 if TYPE_CHECKING:
-    from nova_swift_handler.sandbox.xapi.host import Host
+    from nova_swift_handler.sandbox.xapi.pool import Pool
 
 _VBD_DEVICES = 255
 _VIF_DEVICES = 7
 
 
 class VM:
-    def __init__(self, host: Host):
-        self._host = host
+    def __init__(self, pool: Pool):
+        self._pool = pool
 
     def create(self, _call: Call, args: Dict[str, Any]) -> str:
-        db = self._host.db
+        db = self._pool.db
         given = db.schemas["VM"].from_client(args)
         if "name_label" not in given:
             raise ApiError("FIELD_TYPE_ERROR", "name_label")
@@ -44,7 +44,7 @@ class VM:
 
     def destroy(self, _call: Call, vm: str) -> None:
         """Removes the VM with its VBDs and VIFs; disks stay."""
-        db = self._host.db
+        db = self._pool.db
         with db.lock:
             record = db.record("VM", vm)
             if record["is_control_domain"]:
@@ -61,43 +61,47 @@ class VM:
             db.delete("VM", vm)
 
     def start(self, _call: Call, vm: str, start_paused: bool, force: bool) -> None:
-        self._host.power.start(vm, start_paused)
+        self._pool.power.start(vm, start_paused)
 
     def start_on(
         self, _call: Call, vm: str, host: str, start_paused: bool, force: bool,
     ) -> None:
-        self._host.db.record("host", host)
-        self._host.power.start(vm, start_paused)
+        self._pool.power.start(vm, start_paused, self._pool.host(host))
 
     def pause(self, _call: Call, vm: str) -> None:
-        self._host.power.pause(vm)
+        self._pool.power.pause(vm)
 
     def unpause(self, _call: Call, vm: str) -> None:
-        self._host.power.unpause(vm)
+        self._pool.power.unpause(vm)
 
     def suspend(self, _call: Call, vm: str) -> None:
-        self._host.power.suspend(vm)
+        self._pool.power.suspend(vm)
 
     def resume(self, _call: Call, vm: str, start_paused: bool, force: bool) -> None:
-        self._host.power.resume(vm, start_paused)
+        self._pool.power.resume(vm, start_paused)
+
+    def resume_on(
+        self, _call: Call, vm: str, host: str, start_paused: bool, force: bool,
+    ) -> None:
+        self._pool.power.resume(vm, start_paused, self._pool.host(host))
 
     def clean_shutdown(self, _call: Call, vm: str) -> None:
-        self._host.power.shut_down(vm, clean=True)
+        self._pool.power.shut_down(vm, clean=True)
 
     def hard_shutdown(self, _call: Call, vm: str) -> None:
-        self._host.power.shut_down(vm, clean=False)
+        self._pool.power.shut_down(vm, clean=False)
 
     def shutdown(self, _call: Call, vm: str) -> None:
-        self._host.power.shut_down(vm, clean=False)
+        self._pool.power.shut_down(vm, clean=False)
 
     def clean_reboot(self, _call: Call, vm: str) -> None:
-        self._host.power.reboot(vm, clean=True)
+        self._pool.power.reboot(vm, clean=True)
 
     def hard_reboot(self, _call: Call, vm: str) -> None:
-        self._host.power.reboot(vm, clean=False)
+        self._pool.power.reboot(vm, clean=False)
 
     def power_state_reset(self, _call: Call, vm: str) -> None:
-        self._host.power.power_state_reset(vm)
+        self._pool.power.power_state_reset(vm)
 
     def get_allowed_VBD_devices(  # noqa: N802 - XAPI's name
             self, _call: Call, vm: str) -> List[str]:
@@ -110,20 +114,20 @@ class VM:
     def _free_devices(
         self, vm: str, field: str, cls: str, name: str, limit: int,
     ) -> List[str]:
-        db = self._host.db
+        db = self._pool.db
         with db.lock:
             taken = {db.get(cls, ref, name) for ref in db.get("VM", vm, field)}
         return [str(number) for number in range(limit) if str(number) not in taken]
 
     def query_data_source(self, _call: Call, vm: str, data_source: str) -> float:
         """A halted or idle guest: memory is what it was given, everything else rests."""
-        record = self._host.db.record("VM", vm)
+        record = self._pool.db.record("VM", vm)
         if data_source == "memory":
             return float(record["memory_dynamic_max"])
         return 0.0
 
     def get_boot_record(self, _call: Call, vm: str) -> Values:
-        return self._host.db.record("VM", vm)
+        return self._pool.db.record("VM", vm)
 
     def set_is_a_template(self, _call: Call, vm: str, value: bool) -> None:
-        self._host.db.update("VM", vm, is_a_template=bool(value))
+        self._pool.db.update("VM", vm, is_a_template=bool(value))

@@ -33,9 +33,9 @@ class _NeverRuns:
 
 def test_once_started_nobody_is_refused_even_if_nothing_is_accepted_yet(
         monkeypatch: pytest.MonkeyPatch) -> None:
-    made = listener.Listener("127.0.0.1", 0, {})
+    made = listener.Listener("127.0.0.1", 0)
     monkeypatch.setattr(listener.threading, "Thread", _NeverRuns)
-    made.start()
+    made.start({})
     with socket.create_connection(made.address, timeout=5):
         pass
     made.close()
