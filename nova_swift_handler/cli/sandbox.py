@@ -61,6 +61,9 @@ class Up(command.Command):
                  "(default: %(default)s)")
         parser.add_argument("--container-prefix", default="vhd",
                             help="begins the name of every container (default: %(default)s)")
+        parser.add_argument("--pool", action="store_true",
+                            help="make the two hosts one pool, which also has an SR that both "
+                                 "see (a new sandbox only)")
         parser.add_argument("--storage-only", action="store_true",
                             help="Keystone, Swift and Glance only: no hosts, no Nova")
         parser.add_argument(
@@ -78,7 +81,8 @@ class Up(command.Command):
         def plan() -> plans.Plan:
             hosts = [] if parsed_args.storage_only else plans.default_hosts(
                 parsed_args.image_handler or "swift_vhd", parsed_args.cache_images_ext or "all",
-                parsed_args.cache_images_lvm or "none", parsed_args.sr_size * _GIB)
+                parsed_args.cache_images_lvm or "none", parsed_args.sr_size * _GIB,
+                parsed_args.pool)
             return plans.make(hosts, parsed_args.container_prefix, parsed_args.cloud_python,
                               parsed_args.nova_python, parsed_args.slo or swift.SLO_FULL)
 

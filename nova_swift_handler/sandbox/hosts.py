@@ -10,26 +10,38 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The simulated XAPI hosts: one process each, which keeps its state on disk."""
+"""The simulated XAPI hosts: one process a pool, which keeps its state on disk."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import List, Sequence
 
 from nova_swift_handler.sandbox import ini, nova
 from nova_swift_handler.sandbox.plan import Host
-from nova_swift_handler.sandbox.ports import LOOPBACK
 from nova_swift_handler.sandbox.service import Service
 
+_SHARED_SR = "nfs"
 
-def service(directory: Path, host: Host, port: int) -> Service:
-    """Return the process of a host, after writing its password to a file."""
+
+def service(directory: Path, pool: Sequence[Host], port: int) -> Service:
+    """Return the process of a pool's hosts, after writing their password to a file.
+
+    :param pool: its hosts, the master first; the SRs all have the master's size.
+    """
+    host = pool[0]
     password = ini.write_text(directory / "password", nova.XAPI_PASSWORD)
+    slaves: List[str] = []
+    for slave in pool[1:]:
+        slaves += ["--slave", f"{slave.address},{slave.sr_type},xenserver-{slave.name}"]
+    if slaves:
+        slaves += ["--shared-sr", _SHARED_SR]
     return Service(
         host.xapi,
         [sys.executable, "-m", "nova_swift_handler.sandbox.xapi",
-         "--root", str(directory / "state"), "--listen", f"{LOOPBACK}:{port}",
+         "--root", str(directory / "state"), "--listen", f"{host.address}:{port}",
          "--sr-type", host.sr_type, "--sr-size", str(host.sr_size), "--iso-sr",
-         "--host-name", f"xenserver-{host.name}", "--password-file", str(password)],
+         "--host-name", f"xenserver-{host.name}", "--password-file", str(password),
+         *slaves],
         keep_output=True)

@@ -109,9 +109,12 @@ def write_config(directory: Path, plan: Plan, host: Host, paste_config: Path,
         "cache": {"enabled": True, "backend": "dogpile.cache.memory"},
         "vnc": {"enabled": False},
         "xenserver": {
-            "connection_url": plan.url(host.xapi),
+            "connection_url": plan.xapi_url(host),
             "connection_username": XAPI_USER,
             "connection_password": XAPI_PASSWORD,
+            # A pool's default SR is the one its hosts share; a region has its host's own.
+            **({"sr_matching_filter": "other-config:i18n-key=local-storage"}
+               if plan.in_pool(host) else {}),
             "image_handler": host.image_handler,
             "cache_images": host.cache_images,
             # nova-compute runs beside the host, not in a VM on it.

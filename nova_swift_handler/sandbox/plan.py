@@ -26,6 +26,7 @@ from nova_swift_handler.sandbox.layout import Layout
 
 IMAGE_HANDLERS = ["swift_vhd", "direct_vhd", "vdi_local_dev", "vdi_remote_stream"]
 CACHE_IMAGES = ["all", "some", "none"]
+_SLAVE_ADDRESS = "127.0.0.2"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,6 +35,8 @@ class Host:
 
     :ivar name: short; part of the names of its services.
     :ivar sr_size: bytes.
+    :ivar address: where its XAPI listens; hosts of one pool differ in it alone.
+    :ivar master: the name of its pool's master; empty for a host that is one.
     """
 
     name: str
@@ -42,11 +45,13 @@ class Host:
     sr_size: int
     image_handler: str
     cache_images: str
+    address: str = ports.LOOPBACK
+    master: str = ""
 
     @property
     def xapi(self) -> str:
-        """The name of the service that behaves like XAPI."""
-        return f"xapi-{self.name}"
+        """The name of the service that behaves like XAPI, one for all hosts of a pool."""
+        return f"xapi-{self.master or self.name}"
 
     @property
     def nova(self) -> str:
@@ -79,6 +84,14 @@ class Plan:
     def url(self, service: str, path: str = "") -> str:
         """Return the URL of a service that listens."""
         return f"http://{ports.LOOPBACK}:{self.ports[service]}{path}"
+
+    def xapi_url(self, host: Host) -> str:
+        """Return where a host's XAPI listens."""
+        return f"http://{host.address}:{self.ports[host.xapi]}"
+
+    def in_pool(self, host: Host) -> bool:
+        """Tell whether a host is not alone in its pool."""
+        return sum(other.xapi == host.xapi for other in self.hosts) > 1
 
     @property
     def keystone_url(self) -> str:
@@ -115,12 +128,16 @@ class Plan:
 
 
 def default_hosts(image_handler: str, cache_ext: str, cache_lvm: str,
-                  sr_size: int) -> List[Host]:
-    """Return the two hosts of a sandbox: one keeps disks in files, one in volumes."""
-    return [
-        Host("ext", "RegionExt", "ext", sr_size, image_handler, cache_ext),
-        Host("lvm", "RegionLvm", "lvm", sr_size, image_handler, cache_lvm),
-    ]
+                  sr_size: int, pool: bool = False) -> List[Host]:
+    """Return the two hosts of a sandbox: one keeps disks in files, one in volumes.
+
+    :param pool: the second is a slave of the first, and both see a third SR.
+    """
+    first = Host("ext", "RegionExt", "ext", sr_size, image_handler, cache_ext)
+    second = Host("lvm", "RegionLvm", "lvm", sr_size, image_handler, cache_lvm)
+    if pool:
+        second = dataclasses.replace(second, address=_SLAVE_ADDRESS, master=first.name)
+    return [first, second]
 
 
 def make(hosts: Sequence[Host], container_prefix: str, cloud_python: Optional[str] = None,
@@ -132,6 +149,7 @@ def make(hosts: Sequence[Host], container_prefix: str, cloud_python: Optional[st
     names = [keystone.NAME, *swift.ports_needed(), glance.NAME, network.NAME]
     for host in hosts:
         names += [host.xapi, host.nova, host.placement]
+    names = list(dict.fromkeys(names))
     return Plan(
         run_id=secrets.token_hex(8),
         cloud_python=str(venv.python_of(venv.CLOUD, cloud_python)),

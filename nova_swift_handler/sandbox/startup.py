@@ -111,8 +111,9 @@ class Startup:
         layout, plan, python = self._layout, self._plan, Path(self._plan.cloud_python)
         services = [
             keystone.service(python, layout.of(keystone.NAME), plan.ports[keystone.NAME]),
-            *(hosts.service(layout.of(host.xapi), host, plan.ports[host.xapi])
-              for host in plan.hosts),
+            *(hosts.service(layout.of(name), [host for host in plan.hosts if host.xapi == name],
+                            plan.ports[name])
+              for name in dict.fromkeys(host.xapi for host in plan.hosts)),
             *swift.services(python, layout.of("swift")),
             glance.service(python, layout.of(glance.NAME), plan.ports[glance.NAME]),
             network.service(plan.ports[network.NAME]),
@@ -162,7 +163,9 @@ class Startup:
 
     def _describe(self, host: Host) -> Dict[str, Any]:
         plan = self._plan
-        announced = control.announced(self._layout, host.xapi) or {}
+        pool = control.announced(self._layout, host.xapi) or {}
+        announced: Dict[str, Any] = next((each for each in pool.get("hosts", ())
+                          if each["address"] == host.address), {})
         return {
             "name": host.region,
             "nova_url": plan.url(host.nova, "/v2.1"),
@@ -172,7 +175,9 @@ class Startup:
             "sr_uuid": announced.get("sr_uuid"),
             "sr_type": host.sr_type,
             "iso_sr_uuid": announced.get("iso_sr_uuid"),
-            "xapi_url": plan.url(host.xapi),
+            "shared_sr_uuid": pool.get("shared_sr_uuid"),
+            "xapi_url": plan.xapi_url(host),
+            "pool_master": host.master or host.name,
             "xapi_user": nova.XAPI_USER,
             "xapi_password": nova.XAPI_PASSWORD,
             "nova_conf": str(self._layout.of(host.nova) / "nova.conf"),

@@ -55,10 +55,13 @@ class Host:
     def describe(self) -> Dict[str, Any]:
         """The host in the READY line; its own SR is the one it was installed with."""
         db = self._pool.db
-        sr = next(db.get("PBD", pbd, "SR") for pbd in db.referrers("PBD", "host", self.ref))
+        srs = [db.record("SR", db.get("PBD", pbd, "SR"))
+               for pbd in db.referrers("PBD", "host", self.ref)]
+        own = next(sr for sr in srs if sr["type"] != "iso")
         return {
             "url": self.url, "secure_url": self.secure_url, "address": self.address,
             "name": db.get("host", self.ref, "name_label"),
-            "host_uuid": db.get("host", self.ref, "uuid"), "sr_uuid": db.get("SR", sr, "uuid"),
-            "sr_type": db.get("SR", sr, "type"),
+            "host_uuid": db.get("host", self.ref, "uuid"), "sr_uuid": own["uuid"],
+            "sr_type": own["type"],
+            "iso_sr_uuid": next((sr["uuid"] for sr in srs if sr["type"] == "iso"), None),
         }

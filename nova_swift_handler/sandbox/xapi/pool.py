@@ -21,7 +21,7 @@ from __future__ import annotations
 import collections
 import logging
 import os
-from typing import Any, Deque, Dict, List
+from typing import Any, Deque, Dict
 
 from nova_swift_handler.sandbox.xapi import first_start
 from nova_swift_handler.sandbox.xapi.errors import ApiError
@@ -104,16 +104,10 @@ class Pool:
 
     def describe(self) -> Dict[str, Any]:
         """What an outside client needs to know: the READY line; the master's own at the top."""
-        found: Dict[str, List[str]] = collections.defaultdict(list)
-        for ref in self.db.refs("SR"):
-            record = self.db.record("SR", ref)
-            kind = "shared" if record["shared"] else record["type"]
-            found[kind].append(record["uuid"])
-        first = self.master.describe()
+        shared = [self.db.get("SR", ref, "uuid") for ref in self.db.find("SR", shared=True)]
         return {
-            "url": first["url"], "pid": os.getpid(), "host_uuid": first["host_uuid"],
-            "sr_uuid": first["sr_uuid"], "iso_sr_uuid": next(iter(found["iso"]), None),
-            "shared_sr_uuid": next(iter(found["shared"]), None),
+            **self.master.describe(), "pid": os.getpid(),
+            "shared_sr_uuid": next(iter(shared), None),
             "hosts": [host.describe() for host in self.hosts],
         }
 

@@ -174,7 +174,7 @@ def test_frames_are_xapis_own_chunks(
      ["INTERNAL_ERROR", "Cannot handle chunked VHD"]),
     ("vdi=%s&format=vhd", ["--header", "Transfer-Encoding: chunked"], "HTTP/1.0 404",
      ["INTERNAL_ERROR", "Cannot handle encoding: chunked"]),
-    ("sr_uuid=x&format=vhd", [], "HTTP/1.0 400",
+    ("sr_uuid=%sr&format=vhd", [], "HTTP/1.0 400",
      ["INTERNAL_ERROR", "Importing a VHD directly into an SR not yet supported"]),
     ("format=vhd", [], "HTTP/1.1 400", ["VDI_MISSING"]),
     ("vdi=gone", [], "HTTP/1.1 500",
@@ -183,7 +183,8 @@ def test_frames_are_xapis_own_chunks(
 def test_what_cannot_be_served_is_refused_before_the_200(
     mover: Mover, target: str, tmp_path: Path, query: str, options: Any, status: str, error: Any,
 ) -> None:
-    done = mover.import_(query.replace("%s", target), b"x" * 1000, tmp_path, *options)
+    query = query.replace("%sr", mover.host.ready["sr_uuid"]).replace("%s", target)
+    done = mover.import_(query, b"x" * 1000, tmp_path, *options)
     assert done.status.startswith(status)
     if not status.endswith("500"):
         assert done.body == b""

@@ -12,6 +12,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import socket
 from pathlib import Path
@@ -74,3 +75,22 @@ def test_a_taken_port_is_named_with_its_service() -> None:
 
 def test_free_ports_are_accepted() -> None:
     plan.check_ports(a_plan(ports.find_free(1)[0]))
+
+
+def test_hosts_of_a_pool_share_a_process_and_a_port_and_differ_in_address() -> None:
+    hosts = plan.default_hosts("swift_vhd", "all", "none", 2 ** 30, pool=True)
+    pool = dataclasses.replace(a_plan(), hosts=hosts, ports={"xapi-ext": 20001})
+    assert [host.xapi for host in pool.hosts] == ["xapi-ext", "xapi-ext"]
+    urls = [pool.xapi_url(host) for host in pool.hosts]
+    assert urls == ["http://127.0.0.1:20001", "http://127.0.0.2:20001"]
+    assert [pool.in_pool(host) for host in pool.hosts] == [True, True]
+    assert not a_plan().in_pool(a_plan().hosts[0])
+
+
+def test_a_plan_of_before_has_no_pools(tmp_path: Path) -> None:
+    plan.save(Layout(tmp_path), a_plan())
+    saved = json.loads(Layout(tmp_path).plan.read_text())
+    for host in saved["hosts"]:
+        del host["address"], host["master"]
+    Layout(tmp_path).plan.write_text(json.dumps(saved))
+    assert plan.load(Layout(tmp_path)) == a_plan()

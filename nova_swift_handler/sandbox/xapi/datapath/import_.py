@@ -73,7 +73,8 @@ class ImportHandler:
         return False
 
     def _place(self, request: Request) -> Tuple[Optional[str], Optional[str]]:
-        """The VDI to write and its SR, or the SR to make one on, or neither."""
+        """The VDI to write and its SR, or the SR to make one on (a ref, not looked at), or
+        neither."""
         wanted = request.param("vdi")
         if wanted is not None:
             vdi = login.find_vdi(self._pool, wanted)
@@ -81,14 +82,14 @@ class ImportHandler:
         sr_id, sr_uuid = request.param("sr_id"), request.param("sr_uuid")
         if sr_id is None and sr_uuid is not None:
             sr_id = self._pool.db.by_uuid("SR", sr_uuid)
-        if sr_id is not None:
-            self._pool.db.record("SR", sr_id)
         return None, sr_id
 
     def _import(
         self, request: Request, stream: Stream, vdi: Optional[str], sr: Optional[str], task: str,
     ) -> None:
         try:
+            if sr is None:
+                raise Refused("1.1", "400 Bad Request", ApiError("VDI_MISSING"))
             form, chunked = _form(request)
             if vdi is None:
                 vdi = self._new_vdi(request, form, sr)
@@ -110,10 +111,8 @@ class ImportHandler:
             raise
         self._pool.tasks.complete(task, "<value>%s</value>" % vdi)
 
-    def _new_vdi(self, request: Request, form: str, sr: Optional[str]) -> str:
+    def _new_vdi(self, request: Request, form: str, sr: str) -> str:
         """Without ``vdi`` a new one, for raw data of a known length only.  Raises Refused."""
-        if sr is None:
-            raise Refused("1.1", "400 Bad Request", ApiError("VDI_MISSING"))
         if form != "raw":
             raise Refused("1.0", "400 Bad Request", internal_error(
                 "Importing a VHD directly into an SR not yet supported"))
