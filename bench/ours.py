@@ -17,6 +17,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import signal
 import subprocess
 import uuid
 from pathlib import Path
@@ -24,7 +25,7 @@ from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 from bench.disks import Disk
 from bench.meter import Cost
-from bench.scenario import program
+from bench.scenario import check, program
 from bench.site import Site
 from nova_swift_handler.transfer import jobs, process
 from nova_swift_handler.vhd.layout import block_count
@@ -48,8 +49,26 @@ def store_file(site: Site, disk: Disk) -> Tuple[Cost, Stored]:
     """Store a VHD file as a point of a volume of its own."""
     services, volume, image_id = site.services(), site.new_volume(), str(uuid.uuid4())
     container = services.containers.volume(volume)
-    cost = _program(site, "store_file", (services, str(disk.path), container, image_id, volume))
+    cost = _program(site, "store_file", (services, str(disk.path), container, image_id, volume,
+                                         None))
     return cost, Stored(image_id, container, {})
+
+
+def store_file_resumed(site: Site, disk: Disk, end: float) -> Tuple[Cost, Stored]:
+    """Store a VHD file whose first upload was killed at the share *end* of the disk.
+
+    The cost is that of the second upload; ``result`` has the ``bytes`` that the container held
+    when the first was killed.
+    """
+    services, volume, image_id = site.services(), site.new_volume(), str(uuid.uuid4())
+    container = services.containers.volume(volume)
+    job = (services, str(disk.path), container, image_id, volume)
+    killed = subprocess.run(program("store_file"), input=pickle.dumps((*job, end)), check=False,
+                            stdout=subprocess.DEVNULL, timeout=_TIME_LIMIT)
+    check(killed.returncode == -signal.SIGKILL, "the first upload was not killed")
+    held = site.used(container)
+    cost = _program(site, "store_file", (*job, None))
+    return cost, Stored(image_id, container, {"bytes": held})
 
 
 def fetch_file(site: Site, point: Stored, path: Path) -> Cost:

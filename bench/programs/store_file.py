@@ -12,13 +12,17 @@
 
 """Store a VHD file as a point, as ``swift-vhd template create`` does, without Glance.
 
-Takes a pickle of (services, path, container, image id, volume id).
+Takes a pickle of (services, path, container, image id, volume id, share of the disk at which the
+process kills itself, or None).
 """
 
 from __future__ import annotations
 
+import os
 import pickle
+import signal
 import sys
+from typing import Any, Dict
 
 from nova_swift_handler.catalog.publish import Subject
 from nova_swift_handler.transfer import snapshot
@@ -28,11 +32,16 @@ from nova_swift_handler.transfer.source import FileSource
 
 def main() -> None:
     """Do it."""
-    services, path, container, image_id, volume_id = pickle.load(  # noqa: S301  (the bench's)
-        sys.stdin.buffer)
+    (services, path, container, image_id, volume_id,
+     end) = pickle.load(sys.stdin.buffer)  # noqa: S301  (the bench's own)
+
+    def listen(event: Dict[str, Any]) -> None:
+        if end is not None and event["done"] >= end * event["total"]:
+            os.kill(os.getpid(), signal.SIGKILL)
+
     subject = Subject(image_id, "template", volume_id, "project", "2026-01-01T00:00:00Z", {})
     with snapshot.stored(services, services.account(), subject, FileSource(path), container,
-                         Report(lambda event: None), for_glance=True):
+                         Report(listen), for_glance=True):
         pass
 
 
