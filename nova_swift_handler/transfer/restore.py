@@ -17,12 +17,12 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import tempfile
 from typing import Callable, Iterator, Union
 
 from nova_swift_handler import exceptions
 from nova_swift_handler.catalog.point import Point
 from nova_swift_handler.store.account import Account
+from nova_swift_handler.transfer import newfile
 from nova_swift_handler.transfer.content import Content
 from nova_swift_handler.vhd import constants
 
@@ -35,8 +35,8 @@ def to_file(account: Account, point: Point, path: str, fmt: str = VHD, *, thread
             progress: Callable[[int, int], None] = lambda done, total: None) -> int:
     """Write the disk of *point* into the file *path*; return its size in bytes.
 
-    The file is there when all of it is proven and on the disk, and not before: until then it has
-    a name of its own in the same directory.  It is the writing user's alone to read.
+    The file is there when all of it is proven and on the disk, and not before, see ``newfile``.
+    It is the writing user's alone to read.
 
     :param fmt: ``VHD``, a dynamic one whose unique id is the image's; or ``RAW``.
     :param threads: ranges read from Swift at a time, while what came is written.
@@ -46,11 +46,11 @@ def to_file(account: Account, point: Point, path: str, fmt: str = VHD, *, thread
     :raises TransferFailed: the file cannot be written.
     :raises StoreError: Swift did not deliver; StoreCorrupt, PointInvalid if it delivered damage.
     """
-    _check_free(path, force)
+    newfile.check_free(path, force)
     content = Content(account, point, threads)
     size = content.layout.length if fmt == VHD else point.virtual_size
     needed = content.layout.length if fmt == VHD else content.layout.count * constants.BLOCK_SIZE
-    with _staged(path, force) as descriptor:
+    with newfile.written(path, force) as descriptor:
         room = shutil.disk_usage(os.path.dirname(path) or ".").free
         if needed > room:
             raise exceptions.TransferFailed(
@@ -90,36 +90,3 @@ def _write(descriptor: int, data: Union[bytes, memoryview], position: int) -> No
         done = 0
         while done < len(view):
             done += os.pwrite(descriptor, view[done:], position + done)
-
-
-def _check_free(path: str, force: bool) -> None:
-    if not os.path.lexists(path):
-        return
-    if not os.path.isfile(path):
-        raise exceptions.NameRefused("%s cannot be written: it is there, and no file; name a "
-                                     "file" % path)
-    if not force:
-        raise exceptions.NameRefused("%s cannot be written: it is there; name another file, or "
-                                     "say --force to replace it" % path)
-
-
-@contextlib.contextmanager
-def _staged(path: str, force: bool) -> Iterator[int]:
-    """Give the descriptor of a new file; *path* is its name if all goes well, else it is gone."""
-    directory, name = os.path.split(path)
-    try:
-        descriptor, staged = tempfile.mkstemp(".part", ".%s." % name[:100], directory or ".")
-        try:
-            try:
-                yield descriptor
-            finally:
-                os.close(descriptor)
-            _check_free(path, force)
-            os.replace(staged, path)
-        except BaseException:
-            os.unlink(staged)
-            raise
-    except OSError as error:
-        raise exceptions.TransferFailed(
-            "%s cannot be written: %s; nothing of it is left"
-            % (path, error.strerror or error)) from error
