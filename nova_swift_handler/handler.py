@@ -23,7 +23,9 @@ from typing import Any, Dict, List, Optional
 
 import nova.conf
 from nova import exception as nova_exception
+from nova import objects
 from nova import utils as nova_utils
+from nova.compute import task_states
 from nova.image import glance as nova_glance
 from nova.virt.xenapi import vm_utils
 
@@ -60,7 +62,7 @@ class SwiftVhdHandler:
                         "host": CONF.host, "vdi": vdi_uuids[0]},
                 base_image_id=instance["image_ref"] or None)
             _warn_of_depth(job, len(vdi_uuids))
-            result = process.run(job)
+            result = process.run(job, check=lambda: _check_image(context, image_id))
         except exceptions.SwiftVhdError as error:
             if (isinstance(error, exceptions.ImageUnavailable)
                     and not isinstance(error, exceptions.AccessRefused)):
@@ -88,6 +90,7 @@ class SwiftVhdHandler:
         :raises nova.exception.ImageNotFound: Glance does not give the user this image.
         :raises nova.exception.ImageUnacceptable: the image is no whole disk.
         :raises nova.exception.CouldNotFetchImage: it failed; no VDI is left of it.
+        :raises nova.exception.InstanceNotFound: the instance was deleted meanwhile.
         """
         if CONF.glance.verify_glance_signatures:
             raise nova_exception.ImageUnacceptable(
@@ -106,7 +109,7 @@ class SwiftVhdHandler:
                 sr_ref=vm_utils.safe_find_sr(session), name_label=instance["name"],
                 description="root",
                 other_config={"nova_disk_type": "root", "nova_instance_uuid": instance["uuid"]})
-            result = process.run(job, listen)
+            result = process.run(job, listen, lambda: _check_instance(context, instance))
         except exceptions.ImageUnavailable as error:
             LOG.warning("Boot of instance %s: %s", instance["uuid"], error)
             raise nova_exception.ImageNotFound(image_id=image_id) from error
@@ -152,6 +155,38 @@ def _endpoints(context: Any) -> List[str]:
 def _user(context: Any) -> UserToken:
     return UserToken(token=context.auth_token, user_id=context.user_id,
                      project_id=context.project_id, request_id=context.global_id)
+
+
+def _check_image(context: Any, image_id: str) -> None:
+    """Raise if the image of a snapshot was deleted meanwhile: nobody wants the snapshot any more.
+
+    Whatever else Glance says, its token having expired among it, is no reason to give up.
+    """
+    try:
+        nova_glance.API().get(context, image_id)
+    except nova_exception.ImageNotFound as error:
+        raise exceptions.ImageUnavailable("image %s was deleted meanwhile" % image_id) from error
+    except Exception:
+        LOG.debug("Could not ask whether image %s is still there", image_id, exc_info=True)
+
+
+def _check_instance(context: Any, instance: Any) -> None:
+    """Raise if the instance that is being booted is to be deleted.
+
+    Nova deletes it when the boot has ended, and not before.
+    """
+    try:
+        found = objects.Instance.get_by_uuid(context, instance["uuid"], expected_attrs=[])
+    except nova_exception.InstanceNotFound:
+        raise
+    except Exception:
+        LOG.debug("Could not ask whether instance %s is still wanted", instance["uuid"],
+                  exc_info=True)
+        return
+    if found.task_state == task_states.DELETING:
+        LOG.info("Instance %s is to be deleted: its image is not fetched any further",
+                 instance["uuid"])
+        raise nova_exception.InstanceNotFound(instance_id=instance["uuid"])
 
 
 def _image_properties(instance: Any) -> Dict[str, str]:

@@ -42,6 +42,7 @@ class StoreSettings:
 class TransferSettings:
     """How disks are moved.
 
+    :ivar max_concurrent: snapshots and boots of one process under way at the same time.
     :ivar upload_threads: objects of one disk sent to Swift at the same time.
     :ivar download_threads: ranges of one disk read from Swift at the same time.
     :ivar idle_timeout: seconds in which something must move.
@@ -50,6 +51,7 @@ class TransferSettings:
     :ivar staging_limit: bytes one image may take there.
     """
 
+    max_concurrent: int = 4
     upload_threads: int = 4
     download_threads: int = 4
     idle_timeout: float = 300.0

@@ -64,6 +64,7 @@ def transfer(conf: cfg.ConfigOpts) -> _settings.TransferSettings:
         raise problem.wrong(base.GROUP, "staging_dir", staging_dir, "there is no such directory",
                             _STAGING_DIR)
     return _settings.TransferSettings(
+        max_concurrent=own.max_concurrent_transfers,
         upload_threads=own.upload_threads,
         download_threads=own.download_threads,
         idle_timeout=float(own.transfer_idle_timeout),

@@ -18,6 +18,18 @@ from oslo_config import cfg
 
 OPTS = [
     cfg.IntOpt(
+        "max_concurrent_transfers",
+        default=4,
+        min=1,
+        help="""
+Number of snapshots and boots that one nova-compute transfers at the same time.
+
+Further ones wait for their turn, in order; a snapshot whose image is deleted meanwhile, and a
+boot whose instance is, waits no longer. Each transfer is a process of its own that takes up to
+256 MiB of memory, and what bandwidth it gets.
+""",
+    ),
+    cfg.IntOpt(
         "upload_threads",
         default=4,
         min=1,

@@ -25,11 +25,11 @@ import pickle
 import socket
 import subprocess
 import sys
-import threading
 import time
-from typing import Any, Callable, Dict, Iterator, Optional
+from typing import Any, Callable, ContextManager, Dict, Iterator, Optional
 
 from nova_swift_handler import exceptions
+from nova_swift_handler.transfer.budget import LOOK, Budget
 from nova_swift_handler.transfer.jobs import BootJob, Job, SnapshotJob
 
 LOG = logging.getLogger(__name__)
@@ -39,22 +39,23 @@ _LEAVE = 30.0
 
 Listener = Callable[[Dict[str, Any]], None]
 
-_slots: Optional[threading.BoundedSemaphore] = None
-_SLOTS = 4
-"""Transfers of one nova-compute at a time; each may take 256 MiB."""
+_budget: Optional[Budget] = None
 
 _LARGE = (SnapshotJob, BootJob)
-"""Jobs that need a slot; those that clean up do not wait for others to end."""
+"""Jobs that wait for their turn; those that clean up do not."""
 
 
-def run(job: Job, listener: Listener = lambda event: None) -> Dict[str, Any]:
+def run(job: Job, listener: Listener = lambda event: None,
+        check: Callable[[], None] = lambda: None) -> Dict[str, Any]:
     """Do *job* in a process of its own; return its result.
 
     :param listener: called with each ``progress`` and ``vdi`` event.
+    :param check: called every few seconds, also while the job waits for its turn; raises when
+        the job is no longer wanted, which ends it.
     :raises SwiftVhdError: the job's own error.
     :raises TransferFailed: the process died.
     """
-    with _slot() if isinstance(job, _LARGE) else contextlib.nullcontext():
+    with _turn(job, check):
         ours, theirs = socket.socketpair()
         with ours:
             process = _start(theirs)
@@ -62,19 +63,25 @@ def run(job: Job, listener: Listener = lambda event: None) -> Dict[str, Any]:
                 # Not sendall under a lock: the job is small, the other end reads at once.
                 with contextlib.suppress(ConnectionError):  # it died: that is told below
                     ours.sendall(pickle.dumps((LOG.getEffectiveLevel(), job)))
-                return _listen(ours, listener, process)
+                return _listen(ours, listener, check, process)
             finally:
                 # Closing the socket is what tells the process that it is no longer wanted.
                 ours.close()
                 _wait(process, _LEAVE)
 
 
-def _slot() -> threading.BoundedSemaphore:
+def _turn(job: Job, check: Callable[[], None]) -> ContextManager[None]:
     # Made at first use, when eventlet has patched threading, or never will.
-    global _slots
-    if _slots is None:
-        _slots = threading.BoundedSemaphore(_SLOTS)
-    return _slots
+    global _budget
+    if not isinstance(job, _LARGE):
+        return contextlib.nullcontext()
+    if _budget is None:
+        _budget = Budget()
+    limit = job.services.transfer.max_concurrent
+    if _budget.waiting:
+        LOG.info("%d transfers wait for their turn; max_concurrent_transfers in [swift_vhd] "
+                 "allows %d at a time", _budget.waiting + 1, limit)
+    return _budget.turn(limit, check)
 
 
 def _start(theirs: socket.socket) -> subprocess.Popen[bytes]:
@@ -84,9 +91,9 @@ def _start(theirs: socket.socket) -> subprocess.Popen[bytes]:
             pass_fds=(theirs.fileno(),), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
 
 
-def _listen(ours: socket.socket, listener: Listener,
+def _listen(ours: socket.socket, listener: Listener, check: Callable[[], None],
             process: subprocess.Popen[bytes]) -> Dict[str, Any]:
-    for line in _lines(ours):
+    for line in _lines(ours, check):
         event = json.loads(line.decode("utf-8"))
         kind = event["event"]
         if kind == "result":
@@ -104,13 +111,22 @@ def _listen(ours: socket.socket, listener: Listener,
             process.pid, "still running" if status is None else "exit status %d" % status))
 
 
-def _lines(ours: socket.socket) -> Iterator[bytes]:
+def _lines(ours: socket.socket, check: Callable[[], None]) -> Iterator[bytes]:
     left = b""
+    due = time.monotonic() + LOOK
+    ours.settimeout(LOOK)
     while True:
         try:
             data = ours.recv(65536)
+        except socket.timeout:
+            data = None
         except ConnectionError:
             data = b""  # it died with the job unread
+        if time.monotonic() >= due:
+            check()
+            due = time.monotonic() + LOOK
+        if data is None:
+            continue
         if not data:
             return
         *lines, left = (left + data).split(b"\n")

@@ -57,18 +57,26 @@ class Report:
     """Passes events on, and raises in the transfer when it is to stop.
 
     :param send: takes an event, a dictionary of plain values with the key ``event``.
+
+    :ivar deserted: whether nobody is there any more who would look after what is left.
     """
 
     def __init__(self, send: Callable[[Event], None]) -> None:
         self._send = send
         self._stop = threading.Event()
         self._reason = ""
+        self.deserted = False
         self._sent_at = 0.0
 
     def stop(self, reason: str) -> None:
         """Make the transfer end at its next step; may be called from any thread."""
         self._reason = self._reason or reason
         self._stop.set()
+
+    def desert(self) -> None:
+        """Stop: who started the transfer is gone; may be called from any thread."""
+        self.deserted = True
+        self.stop("nova-compute stopped or no longer waits for it")
 
     def stopped(self) -> bool:
         """Tell whether the transfer is to end."""

@@ -60,7 +60,7 @@ def run(job: SnapshotJob, report: Report) -> Dict[str, Any]:
                       job.origin)
     account = services.account(ours)
     assert services.xapi is not None
-    with Session(services.xapi) as session, stored(
+    with _no_orphan(images, image.id, report), Session(services.xapi) as session, stored(
             services, account, subject, VdiSource(session, job.vdi_uuid),
             services.containers.volume(job.volume_id), report, for_glance=how == LOCATION,
             base_image_id=job.base_image_id) as point:
@@ -69,6 +69,24 @@ def run(job: SnapshotJob, report: Report) -> Dict[str, Any]:
             "blocks": point.blocks, "segments": len(point.segments),
             "sent_blocks": point.sent_blocks, "sent_bytes": point.sent_bytes,
             "parent": point.parent}
+
+
+@contextlib.contextmanager
+def _no_orphan(images: ImageService, image_id: str, report: Report) -> Iterator[None]:
+    """Delete the image of a snapshot that fails after nova-compute has gone.
+
+    Nova does so itself as long as it lives.  An image that stays queued for ever would count as
+    one of createBackup's, and cost a good one.
+    """
+    try:
+        yield
+    except exceptions.SwiftVhdError:
+        if report.deserted:
+            try:
+                images.delete(image_id)
+            except exceptions.GlanceError as error:
+                LOG.warning("Image %s will never be active; delete it: %s", image_id, error)
+        raise
 
 
 def register(images: ImageService, image_id: str, disk: Published) -> str:

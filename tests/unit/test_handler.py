@@ -45,7 +45,7 @@ def told(monkeypatch):
     instance = Instance(uuid="u", name="instance-1", image_ref="")
 
     def tell(verb, error, depth=1):
-        def fail(*args):
+        def fail(*args, **kwargs):
             raise error
 
         monkeypatch.setattr(handler.process, "run", fail)
@@ -88,6 +88,65 @@ def test_a_bad_image_is_tried_on_no_other_host(told, error):
     answer = told("download", error)
     assert isinstance(answer, nova_exception.ImageUnacceptable)
     assert str(error) in str(answer)
+
+
+@pytest.fixture
+def ask(monkeypatch):
+    """Return a function that runs a verb's check of whether it is still wanted."""
+    monkeypatch.setattr(handler, "_services", lambda context: None)
+    monkeypatch.setattr(handler, "_user", lambda context: None)
+    monkeypatch.setattr(handler, "_image_properties", lambda instance: {})
+    monkeypatch.setattr(handler.vm_utils, "safe_find_sr", lambda session: "sr")
+    instance = Instance(uuid="u", name="instance-1", image_ref="")
+
+    def run(job, listener=None, check=None):
+        check()
+        return {"vdi_uuid": "v", "virtual_size": 1, "source": "swift", "blocks": 0, "segments": 0,
+                "parent": None, "sent_blocks": 0, "sent_bytes": 0, "registration": "location"}
+
+    def ask(verb):
+        monkeypatch.setattr(handler.process, "run", run)
+        if verb == "upload":
+            return handler.SwiftVhdHandler().upload_image(None, None, instance, IMAGE, ["vdi"])
+        return handler.SwiftVhdHandler().download_image(None, None, instance, IMAGE)
+
+    return ask
+
+
+def answering(monkeypatch, answer):
+    """Let Glance and Nova's database give *answer*, or raise it."""
+    def give(*args, **kwargs):
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(handler.nova_glance.API, "get", give)
+    monkeypatch.setattr(handler.objects.Instance, "get_by_uuid", give)
+
+
+def test_a_snapshot_whose_image_is_deleted_ends(ask, monkeypatch):
+    answering(monkeypatch, nova_exception.ImageNotFound(image_id=IMAGE))
+    with pytest.raises(nova_exception.ImageNotFound):
+        ask("upload")
+
+
+@pytest.mark.parametrize("answer", [nova_exception.InstanceNotFound(instance_id="u"),
+                                    Instance(task_state="deleting")])
+def test_a_boot_whose_instance_is_deleted_ends(ask, monkeypatch, answer):
+    if isinstance(answer, Instance):
+        answer = type("Found", (), answer)
+    answering(monkeypatch, answer)
+    with pytest.raises(nova_exception.InstanceNotFound):
+        ask("download")
+
+
+@pytest.mark.parametrize("answer", [nova_exception.ImageNotAuthorized(image_id=IMAGE),
+                                    RuntimeError("no conductor"),
+                                    type("Found", (), {"task_state": "spawning"})])
+def test_other_answers_end_nothing(ask, monkeypatch, answer):
+    answering(monkeypatch, answer)
+    ask("upload")
+    assert ask("download") == {"root": {"uuid": "v"}}
 
 
 def test_a_boot_is_refused_where_nova_must_verify_signatures(told):

@@ -33,6 +33,7 @@ USER_TOKEN = "secret-of-the-user"
 STORE_KEY = "secret-of-the-store"
 XAPI_PASSWORD = "secret-of-xapi"
 SECRETS = (SERVICE_TOKEN, USER_TOKEN, STORE_KEY, XAPI_PASSWORD)
+MAX_CONCURRENT = 3
 IMAGE = "0a0a0a0a-1111-2222-3333-444444444444"
 
 Answer = Tuple[int, Any]
@@ -116,7 +117,8 @@ def services(url: str, read_timeout: float = 60.0) -> jobs.Services:
         # A plugin that has its token and asks no Keystone.
         credentials=Credentials("admin_token", {"endpoint": url, "token": SERVICE_TOKEN},
                                 timeout=read_timeout, endpoint_override=url + "/v1/AUTH_x"),
-        store=StoreSettings(), transfer=TransferSettings(),
+        store=StoreSettings(),
+        transfer=TransferSettings(max_concurrent=MAX_CONCURRENT),
         glance=GlanceSettings((url,), store_auth_address=url, store_user="images:glance",
                               store_key=STORE_KEY, read_timeout=read_timeout, retry_time=0.0),
         xapi=XapiSettings(url, "root", XAPI_PASSWORD))

@@ -32,7 +32,7 @@ import pytest
 
 import nova_swift_handler
 from nova_swift_handler import exceptions
-from nova_swift_handler.transfer import process, worker
+from nova_swift_handler.transfer import budget, process, worker
 
 from . import services
 
@@ -281,23 +281,82 @@ def test_a_failed_job_tells_no_secrets(caplog: pytest.LogCaptureFixture,
     assert not [secret for secret in services.SECRETS if secret in text]
 
 
+LIMIT = services.MAX_CONCURRENT
+
+
 def test_only_so_many_run_at_a_time(silence: Silence) -> None:
     with services.Server(silence) as server, futures.ThreadPoolExecutor(6) as pool:
         running = [pool.submit(process.run, services.boot_job(server.url)) for _job in range(6)]
-        _until(lambda: server.most == process._SLOTS, "the first jobs")
-        assert len(services.children()) == process._SLOTS == 4
+        _until(lambda: server.most == LIMIT, "the first jobs")
+        assert len(services.children()) == LIMIT < 6
         silence.go.set()
         for each in running:
             assert isinstance(each.exception(_PATIENCE), exceptions.ImageUnavailable)
         assert len(server.requests) == 6
-        assert server.most == process._SLOTS
+        assert server.most == LIMIT
 
 
 def test_a_failed_jobs_slot_is_free_again() -> None:
     with services.Server(_not_found) as server:
-        for _job in range(process._SLOTS + 1):
+        for _job in range(LIMIT + 1):
             with pytest.raises(exceptions.ImageUnavailable):
                 process.run(services.boot_job(server.url))
+
+
+# -- jobs that are no longer wanted -------------------------------------------------------------
+
+class Unwanted(Exception):
+    """Raised by a check."""
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ask often whether a job is wanted."""
+    monkeypatch.setattr(budget, "LOOK", 0.1)
+    monkeypatch.setattr(process, "LOOK", 0.1)
+
+
+def _check(wanted: threading.Event) -> Callable[[], None]:
+    def check() -> None:
+        if not wanted.is_set():
+            raise Unwanted
+
+    return check
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_waiting_job_that_is_no_longer_wanted_ends_and_lets_others_pass(
+        silence: Silence) -> None:
+    wanted = threading.Event()
+    wanted.set()
+    with services.Server(silence) as server, futures.ThreadPoolExecutor(LIMIT + 2) as pool:
+        running = [pool.submit(process.run, services.boot_job(server.url))
+                   for _job in range(LIMIT)]
+        _until(lambda: server.most == LIMIT, "the first jobs")
+        waiting = pool.submit(process.run, services.boot_job(server.url), lambda event: None,
+                              _check(wanted))
+        _until(lambda: process._budget is not None and process._budget.waiting == 1, "one more")
+        behind = pool.submit(process.run, services.boot_job(server.url))
+        _until(lambda: process._budget is not None and process._budget.waiting == 2, "two more")
+        wanted.clear()
+        assert isinstance(waiting.exception(_PATIENCE), Unwanted)
+        assert len(server.requests) == LIMIT  # it never began
+        silence.go.set()
+        for each in [*running, behind]:
+            assert isinstance(each.exception(_PATIENCE), exceptions.ImageUnavailable)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_running_job_that_is_no_longer_wanted_ends(silence: Silence) -> None:
+    wanted = threading.Event()
+    wanted.set()
+    with services.Server(silence) as server, futures.ThreadPoolExecutor(1) as pool:
+        running = pool.submit(process.run, services.boot_job(server.url, read_timeout=2.0),
+                              lambda event: None, _check(wanted))
+        assert silence.asked.wait(_PATIENCE)
+        wanted.clear()
+        assert isinstance(running.exception(_PATIENCE), Unwanted)
+    assert process._budget is not None and process._budget.waiting == 0
 
 
 def test_other_greenthreads_go_on_meanwhile(silence: Silence) -> None:
