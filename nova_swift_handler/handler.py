@@ -45,6 +45,11 @@ _BAD_IMAGE = (exceptions.VhdError, exceptions.ImageUnsupported, exceptions.Image
 class SwiftVhdHandler:
     """Keeps instances' disks in Swift."""
 
+    def __init__(self) -> None:
+        # A nova-compute that was killed together with its transfers, as by a power failure, has
+        # left their VDIs.
+        self._reaped = False
+
     def upload_image(self, context: Any, session: Any, instance: Any, image_id: str,
                      vdi_uuids: List[str]) -> None:
         """Store the snapshot whose chain is *vdi_uuids*, leaf first, as image *image_id*.
@@ -108,7 +113,9 @@ class SwiftVhdHandler:
                 services=_services(context), user=_user(context), image_id=image_id,
                 sr_ref=vm_utils.safe_find_sr(session), name_label=instance["name"],
                 description="root",
-                other_config={"nova_disk_type": "root", "nova_instance_uuid": instance["uuid"]})
+                other_config={"nova_disk_type": "root", "nova_instance_uuid": instance["uuid"]},
+                transfer_id=jobs.transfer_id(CONF.host), reap=not self._reaped)
+            self._reaped = True
             result = process.run(job, listen, lambda: _check_instance(context, instance))
         except exceptions.ImageUnavailable as error:
             LOG.warning("Boot of instance %s: %s", instance["uuid"], error)

@@ -90,6 +90,8 @@ def write_config(directory: Path, plan: Plan, host: Host, paste_config: Path,
             "flat_injected": False,
             "heal_instance_info_cache_interval": -1,
             "graceful_shutdown_timeout": 3,
+            # There is no other host in the region.
+            "allow_resize_to_same_host": True,
             # After a longer stop the scheduler takes a host for dead until its next report.
             "report_interval": 3,
             # Each request is logged by Placement and API already, and neutronclient warns at each.

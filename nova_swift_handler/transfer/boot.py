@@ -25,7 +25,7 @@ from nova_swift_handler.catalog.point import Point
 from nova_swift_handler.glance.image import Image
 from nova_swift_handler.glance.service import ImageService
 from nova_swift_handler.store.account import Account
-from nova_swift_handler.transfer import foreign
+from nova_swift_handler.transfer import alive, foreign
 from nova_swift_handler.transfer.content import Content
 from nova_swift_handler.transfer.jobs import BootJob
 from nova_swift_handler.transfer.report import Report, Watched
@@ -51,7 +51,8 @@ def run(job: BootJob, report: Report) -> Dict[str, Any]:
     image = images.check_download(job.image_id)
     account = services.account(ours)
     assert services.xapi is not None
-    with Session(services.xapi) as session:
+    with alive.announced(job.transfer_id), Session(services.xapi) as session:
+        _reap(session, job)
         target = Target(session, job, report)
         point = _own_point(account, services.containers, image)
         if point is not None:
@@ -66,6 +67,17 @@ def run(job: BootJob, report: Report) -> Dict[str, Any]:
                 target.hand_over()
             source = "glance"
         return {"vdi_uuid": target.uuid, "source": source, "virtual_size": target.virtual_size}
+
+
+def _reap(session: Session, job: BootJob) -> None:
+    """Destroy what earlier transfers have left; that it fails is no reason not to boot."""
+    if not job.reap:
+        return
+    try:
+        marked.reap(session, job.maker, job.sr_ref, alive.is_alive)
+    except exceptions.XapiError as error:
+        LOG.warning("What killed transfers may have left half written is not destroyed: %s",
+                    error)
 
 
 def stored_of(account: Account, where: Containers, images: ImageService,

@@ -86,6 +86,15 @@ class SnapshotJob:
     base_image_id: Optional[str] = None
 
 
+def transfer_id(maker: str) -> str:
+    """Return a new transfer's id.
+
+    :param maker: who wants it: the name of the nova-compute, which is the same one after it was
+        started again.
+    """
+    return "%s/%s" % (maker, uuid.uuid4())
+
+
 @dataclasses.dataclass(frozen=True)
 class BootJob:
     """Make a VDI of a Glance image.
@@ -94,7 +103,8 @@ class BootJob:
     :ivar sr_ref: the SR that is to hold the VDI.
     :ivar name_label: the VDI's name until Nova gives it another.
     :ivar other_config: the VDI's, as Nova itself would set it.
-    :ivar transfer_id: marks the VDI while it is being written.
+    :ivar transfer_id: marks the VDI while it is being written; see :func:`transfer_id`.
+    :ivar reap: whether to look first for what killed transfers of this nova-compute have left.
     """
 
     services: Services
@@ -104,7 +114,13 @@ class BootJob:
     name_label: str
     description: str
     other_config: Dict[str, str]
-    transfer_id: str = dataclasses.field(default_factory=lambda: str(uuid.uuid4()))
+    transfer_id: str = dataclasses.field(default_factory=lambda: transfer_id("nobody"))
+    reap: bool = False
+
+    @property
+    def maker(self) -> str:
+        """The nova-compute that wants the VDI."""
+        return self.transfer_id.rpartition("/")[0]
 
 
 @dataclasses.dataclass(frozen=True)

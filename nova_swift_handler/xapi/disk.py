@@ -143,6 +143,15 @@ def attachments(session: sessions.Session, vdi_ref: str) -> Iterator[Attachment]
                          bool(control), record["mode"] == "RW")
 
 
+def belongs_to_vm(session: sessions.Session, uuid: str) -> bool:
+    """Tell whether a VM has this disk, plugged or not; dom0 does not count.
+
+    :raises XapiError: with code ``UUID_INVALID`` if there is no such VDI.
+    """
+    ref = session.call("VDI.get_by_uuid", uuid, doing=f"looking at the VBDs of VDI {uuid}")
+    return any(not control for _vbd, _attached, control in _attachments(session, ref))
+
+
 def _vm_using(session: sessions.Session, ref: str) -> Optional[str]:
     for each in attachments(session, ref):
         if each.attached and not each.control:

@@ -12,6 +12,8 @@
 
 """VDIs that say which transfer is making them, so that none is lost with the answer about it.
 
+A transfer's id begins with the name of the nova-compute that wants it, and a slash.
+
 The mark is for a VDI that is being written only.  It goes before Nova gets the VDI, whose clones
 and snapshots would inherit it.
 """
@@ -20,7 +22,7 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import List, Mapping
+from typing import Callable, List, Mapping, Tuple
 
 from nova_swift_handler import exceptions
 from nova_swift_handler.xapi import disk as disks
@@ -99,8 +101,39 @@ def destroy(session: sessions.Session, transfer_id: str, sr_ref: str) -> int:
         time.sleep(_PAUSE)
 
 
+def reap(session: sessions.Session, maker: str, sr_ref: str,
+         alive: Callable[[str], bool]) -> int:
+    """Destroy the VDIs of transfers that died together with who wanted them; return how many.
+
+    :param maker: the nova-compute whose transfers are meant; no other's are touched.
+    :param alive: tells of a transfer's id whether it is under way.
+    :raises XapiError: XAPI cannot be asked, or a VDI cannot be destroyed.
+    """
+    doing = f"looking for what transfers of {maker} have left"
+    # Listed first: a transfer that marks a VDI is alive before, and as long as, it does.
+    found = [(uuid, transfer_id) for uuid, transfer_id in _marked(session, sr_ref, doing)
+             if transfer_id.rpartition("/")[0] == maker and not alive(transfer_id)]
+    destroyed = 0
+    for uuid, transfer_id in found:
+        if disks.belongs_to_vm(session, uuid):
+            LOG.warning("VDI %s looks as if transfer %s had left it, but a VM has it; take %s out "
+                        "of its other_config", uuid, transfer_id, MARK)
+            continue
+        LOG.warning("Destroying VDI %s, which transfer %s left half written when it was killed",
+                    uuid, transfer_id)
+        disks.destroy_vdi(session, uuid)
+        destroyed += 1
+    return destroyed
+
+
 def _find(session: sessions.Session, transfer_id: str, sr_ref: str, doing: str) -> List[str]:
+    return [uuid for uuid, mark in _marked(session, sr_ref, doing) if mark == transfer_id]
+
+
+def _marked(session: sessions.Session, sr_ref: str, doing: str) -> List[Tuple[str, str]]:
+    """Return (uuid, transfer's id) of the VDIs that are being written."""
     # Values of maps cannot be asked for.
     records = session.call("VDI.get_all_records_where", f'field "SR" = "{sr_ref}"', doing=doing)
-    return [str(record["uuid"]) for record in records.values()
-            if record["other_config"].get(MARK) == transfer_id]
+    # A snapshot has inherited the mark, and is somebody's.
+    return [(str(record["uuid"]), record["other_config"][MARK]) for record in records.values()
+            if MARK in record["other_config"] and not record["is_a_snapshot"]]

@@ -93,7 +93,8 @@ def test_a_bad_image_is_tried_on_no_other_host(told, error):
 @pytest.fixture
 def ask(monkeypatch):
     """Return a function that runs a verb's check of whether it is still wanted."""
-    monkeypatch.setattr(handler, "_services", lambda context: None)
+    monkeypatch.setattr(handler, "_services", lambda context: types.SimpleNamespace(
+        xapi=XapiSettings("http://host", "root", "secret", chain_depth_warning=3)))
     monkeypatch.setattr(handler, "_user", lambda context: None)
     monkeypatch.setattr(handler, "_image_properties", lambda instance: {})
     monkeypatch.setattr(handler.vm_utils, "safe_find_sr", lambda session: "sr")

@@ -75,6 +75,7 @@ def _unharmed(site: Site) -> Iterator[Site]:
         site.control.clear_faults()
         with contextlib.suppress(AssertionError):
             site.delete_servers()
+        site.delete_images()
 
 
 @pytest.fixture(scope="session")

@@ -78,6 +78,12 @@ class Site:
             self.alice.delete(server)
         self._servers.clear()
 
+    def delete_images(self) -> None:
+        """Delete what images Alice has."""
+        for row in self.alice.glance("GET", "/v2/images?visibility=private&limit=500").json()[
+                "images"]:
+            self.alice.delete_image(row["id"])
+
     def delete(self, server: str) -> None:
         self.alice.delete(server)
         self._servers.remove(server)
@@ -87,6 +93,9 @@ class Site:
         return str(self.admin.server(server)["OS-EXT-SRV-ATTR:instance_name"])
 
     def disks(self, server: str, suffix: str = "") -> List[Dict[str, Any]]:
+        """Return the disks of a server's VM, or of the one whose name has this suffix."""
+        if not self.xapi.VM.get_by_name_label(self.name(server) + suffix):
+            return []
         return self.control.vm_disks(self.name(server) + suffix)
 
     def root(self, server: str, suffix: str = "") -> str:
@@ -193,6 +202,10 @@ class Site:
             capture_output=True, check=False, text=True)
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
+
+    def reconcile(self) -> None:
+        """Let what is stored follow Glance, which tests delete most images of."""
+        self.swift_vhd("store", "reconcile", "--force")
 
     def swift(self, method: str, path: str) -> Any:
         """Ask Swift, as our service account."""

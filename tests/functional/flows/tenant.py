@@ -17,7 +17,7 @@ from __future__ import annotations
 import time
 from typing import Any, Callable, Dict, List, Optional
 
-PATIENCE = 150.0
+PATIENCE = 100.0
 _MICROVERSION = "2.37"  # the first that lets a server have no network
 FLAVOR = "disk-1g"
 

@@ -18,6 +18,7 @@ from typing import Dict, List
 
 from nova_swift_handler.sandbox.demo import disks
 from tests.functional.flows.site import MIB, Site
+from tests.functional.flows.tenant import eventually
 
 
 def backups(site: Site, server: str) -> List[str]:
@@ -34,6 +35,11 @@ def back_up(site: Site, server: str, rotation: int) -> str:
     return image
 
 
+def rotated(site: Site, server: str, left: List[str]) -> None:
+    """Wait until Nova has rotated: the server is at rest before that."""
+    eventually("the backups %s to be left" % left, lambda: backups(site, server) == left)
+
+
 def test_backups_rotate_and_those_that_stay_are_whole(site: Site, template: str) -> None:
     server = site.boot(template, "backed-up")
     digests: Dict[str, str] = {}
@@ -42,19 +48,19 @@ def test_backups_rotate_and_those_that_stay_are_whole(site: Site, template: str)
         site.write(server, "backup-%d" % number, [number * 30 * MIB, 5 * MIB])
         taken.append(back_up(site, server, 2))
         digests[taken[-1]] = site.sha256(server)
-        assert backups(site, server) == taken[::-1][:2]
+        rotated(site, server, taken[::-1][:2])
     for image in taken[:2]:
         site.alice.gone(image)
     assert site.points(server) == sorted(taken)  # Nova tells nobody that it deleted them
-    site.swift_vhd("housekeep")
+    site.reconcile()
     assert site.points(server) == sorted(taken[2:])
     for image in taken[2:]:
         assert site.sha256(site.boot(image, "copy")) == digests[image]
     # A third round, with what is left as parents.
     site.write(server, "backup-4", [MIB, MIB])
     taken.append(back_up(site, server, 1))
-    assert backups(site, server) == taken[-1:]
-    site.swift_vhd("housekeep")
+    rotated(site, server, taken[-1:])
+    site.reconcile()
     assert site.points(server) == taken[-1:]
     assert site.sha256(site.boot(taken[-1], "copy")) == site.sha256(server)
     site.alice.delete_image(taken[-1])

@@ -131,7 +131,7 @@ def test_an_instance_whose_image_was_deleted(site: Site, content: Content,
     site.write(server, "orphan", [0, MIB])
     first, digest = site.stored(server), site.sha256(server)
     site.admin.delete_image(template)
-    site.swift_vhd("housekeep")
+    site.reconcile()
     site.write(server, "orphan again", [5 * MIB, MIB])
     second = site.stored(server)
     for image, expected in ((first, digest), (second, site.sha256(server))):

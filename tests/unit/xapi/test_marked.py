@@ -48,9 +48,11 @@ class Storage:
     def create(self, record: Dict[str, Any]) -> str:
         return self.add("made", record["other_config"], record["virtual_size"])
 
-    def add(self, uuid: str, other_config: Dict[str, str], size: Any = "1") -> str:
+    def add(self, uuid: str, other_config: Dict[str, str], size: Any = "1",
+            snapshot: bool = False) -> str:
         self.vdis["OpaqueRef:" + uuid] = {
-            "uuid": uuid, "other_config": other_config, "virtual_size": size}
+            "uuid": uuid, "other_config": other_config, "virtual_size": size,
+            "is_a_snapshot": snapshot}
         return "OpaqueRef:" + uuid
 
     def destroy(self, ref: str) -> str:
@@ -171,3 +173,40 @@ def test_a_host_that_does_not_is_told(hasty: sessions.Session, storage: Storage,
     with raises(exceptions.XapiUnreachable, "looking for what transfer transfer-1"):
         marked.destroy(hasty, MINE, SR)
     host.before = None  # so that the session can be ended
+
+
+# -- transfers that died together with who wanted them ------------------------------------------
+
+@pytest.fixture
+def vms(host: hosts.Host) -> Dict[str, str]:
+    """Whose the VDIs are: the VM of a VDI's only VBD, by the VDI's reference."""
+    having: Dict[str, str] = {}
+    host.methods.update({
+        "VDI.get_VBDs": lambda ref: ["OpaqueRef:vbd of " + ref] if ref in having else [],
+        "VBD.get_record": lambda vbd: {
+            "VM": having[vbd[len("OpaqueRef:vbd of "):]], "currently_attached": False},
+        "VM.get_is_control_domain": lambda vm: vm == "OpaqueRef:dom0"})
+    return having
+
+
+def test_what_a_dead_transfer_left_is_destroyed_and_nothing_else(
+        session: sessions.Session, storage: Storage, vms: Dict[str, str]) -> None:
+    storage.add("dead", {marked.MARK: "nova-1/dead"})
+    storage.add("in-dom0", {marked.MARK: "nova-1/dead"})
+    storage.add("alive", {marked.MARK: "nova-1/alive"})
+    storage.add("of-another", {marked.MARK: "nova-2/dead"})
+    storage.add("of-a-vm", {marked.MARK: "nova-1/dead"})
+    storage.add("snapshot", {marked.MARK: "nova-1/dead"}, snapshot=True)
+    storage.add("guest", {"nova_disk_type": "root"})
+    vms.update({"OpaqueRef:in-dom0": "OpaqueRef:dom0", "OpaqueRef:of-a-vm": "OpaqueRef:vm"})
+    assert marked.reap(session, "nova-1", SR, lambda transfer: transfer.endswith("/alive")) == 2
+    assert sorted(storage.vdis) == [
+        "OpaqueRef:alive", "OpaqueRef:guest", "OpaqueRef:of-a-vm", "OpaqueRef:of-another",
+        "OpaqueRef:snapshot"]
+
+
+def test_marks_of_transfers_that_nobody_is_named_in_are_nobodys(
+        session: sessions.Session, storage: Storage, vms: Dict[str, str]) -> None:
+    storage.add("old", {marked.MARK: "5b0a3a86-57a4-4f1a-8df0-7c9a1f4a5a11"})
+    assert marked.reap(session, "nova-1", SR, lambda transfer: False) == 0
+    assert list(storage.vdis) == ["OpaqueRef:old"]

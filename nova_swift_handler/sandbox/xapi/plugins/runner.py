@@ -22,6 +22,7 @@ from nova_swift_handler.sandbox.xapi.plugins import (
     config_file,
     console,
     dom0_plugin_version,
+    migration,
     serialized,
     xenhost,
     xenstore,
@@ -43,6 +44,7 @@ class Plugins:
             "xenstore.py": xenstore.XenStore(pool, host),
             "console.py": console.Console(pool, host),
             "config_file.py": config_file.ConfigFile(pool, host),
+            "migration.py": migration.Migration(pool, host),
             "coalesce-leaf": coalesce_leaf.CoalesceLeaf(pool, host),
         }
 
