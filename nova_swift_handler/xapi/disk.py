@@ -149,7 +149,7 @@ def belongs_to_vm(session: sessions.Session, uuid: str) -> bool:
     :raises XapiError: with code ``UUID_INVALID`` if there is no such VDI.
     """
     ref = session.call("VDI.get_by_uuid", uuid, doing=f"looking at the VBDs of VDI {uuid}")
-    return any(not control for _vbd, _attached, control in _attachments(session, ref))
+    return any(not each.control for each in attachments(session, ref))
 
 
 def _vm_using(session: sessions.Session, ref: str) -> Optional[str]:

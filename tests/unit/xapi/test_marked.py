@@ -184,7 +184,8 @@ def vms(host: hosts.Host) -> Dict[str, str]:
     host.methods.update({
         "VDI.get_VBDs": lambda ref: ["OpaqueRef:vbd of " + ref] if ref in having else [],
         "VBD.get_record": lambda vbd: {
-            "VM": having[vbd[len("OpaqueRef:vbd of "):]], "currently_attached": False},
+            "VM": having[vbd[len("OpaqueRef:vbd of "):]], "currently_attached": False,
+            "mode": "RW"},
         "VM.get_is_control_domain": lambda vm: vm == "OpaqueRef:dom0"})
     return having
 
