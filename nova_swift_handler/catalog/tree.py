@@ -15,9 +15,9 @@
 from __future__ import annotations
 
 from concurrent import futures
-from typing import Dict, Iterator, List, NamedTuple, Optional
+from typing import Dict, List, NamedTuple, Optional
 
-from nova_swift_handler import exceptions
+from nova_swift_handler import exceptions, outline
 from nova_swift_handler.catalog import lookup, names, views
 from nova_swift_handler.catalog.point import Point
 from nova_swift_handler.store.account import Account
@@ -54,7 +54,8 @@ def tree(account: Account, container: str) -> List[Node]:
     below: Dict[Optional[str], List[Node]] = {}
     for node in nodes:
         below.setdefault(node.parent if node.parent in known else None, []).append(node)
-    return list(_drawn(below, None, "", 0))
+    return [node._replace(lead=lead, depth=depth)
+            for node, lead, depth in outline.outline(below, lambda each: each.point.image_id)]
 
 
 def _node(account: Account, point: Point) -> Node:
@@ -65,15 +66,3 @@ def _node(account: Account, point: Point) -> Node:
         return Node(point, parent, size)
     except exceptions.ObjectMissing:
         return Node(point, None, None)
-
-
-def _drawn(below: Dict[Optional[str], List[Node]], parent: Optional[str], lead: str,
-           depth: int) -> Iterator[Node]:
-    # Taken out, so that even what leads in a circle comes to an end.
-    children = below.pop(parent, [])
-    for number, node in enumerate(children, 1):
-        last = number == len(children)
-        branch = "" if not depth else "`- " if last else "|- "
-        yield node._replace(lead=lead + branch, depth=depth)
-        under = lead + ("" if not depth else "   " if last else "|  ")
-        yield from _drawn(below, node.point.image_id, under, depth + 1)
