@@ -19,7 +19,7 @@ import struct
 import threading
 import types
 import uuid
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from typing import Any, Callable, ContextManager, Dict, List, Optional, Tuple
 
 from nova_swift_handler.catalog import deletion, lookup, names, views
 from nova_swift_handler.catalog.point import Point
@@ -131,14 +131,19 @@ class World:
 
     def upload(self, volume: str, held: Held, account: Optional[MemoryAccount] = None,
                base: Optional[str] = None, blocks: int = 5) -> Point:
+        with self.storing(volume, held, account, base, blocks) as point:
+            return point
+
+    def storing(self, volume: str, held: Held, account: Optional[MemoryAccount] = None,
+                base: Optional[str] = None, blocks: int = 5) -> ContextManager[Point]:
+        """Give a complete point, withdrawn if the caller's block raises."""
         image_id = str(uuid.uuid4())
         self.disks[image_id] = dict(held)
         subject = Subject(image_id, "snapshot", volume, "project", "2026-01-01T00:00:00Z", {})
-        with snapshot.stored(self.services, account or self.account, subject,
-                             Source(held, blocks), NAMES.volume(volume),
-                             Report(lambda event: None), for_glance=True,
-                             base_image_id=base) as point:
-            return point
+        return snapshot.stored(
+            self.services, account or self.account, subject, Source(held, blocks),
+            NAMES.volume(volume), Report(lambda event: None), for_glance=True,
+            base_image_id=base)
 
     def delete(self, point: Point, account: Optional[MemoryAccount] = None) -> None:
         deletion.delete(account or self.account, NAMES, ABILITIES, point)
@@ -165,6 +170,9 @@ class World:
             assert found == wanted
             assert self._view(point, names.DISK_VIEW) == wanted
             assert self.chain(point) == wanted
+            raw = names.of_point(point.image_id, names.RAW_VIEW)
+            if (point.container, raw) in self.account.objects:
+                assert self._raw(point.container, raw) == wanted
 
     def chain(self, point: Point) -> Dict[int, bytes]:
         """Return the digests of the disk that the chain of ``delta.vhd`` gives."""
@@ -176,6 +184,13 @@ class World:
             disk = self.chain(before[0])
         disk.update(self._view(point, names.DELTA_VIEW))
         return {number: digest for number, digest in disk.items() if digest != _ZERO}
+
+    def _raw(self, container: str, name: str) -> Dict[int, bytes]:
+        """Return the digests of the blocks that are not zero in a raw disk."""
+        data = memoryview(self.account.read(container, name))
+        digests = (hashlib.sha256(data[at:at + constants.BLOCK_SIZE]).digest()
+                   for at in range(0, len(data), constants.BLOCK_SIZE))
+        return {number: digest for number, digest in enumerate(digests) if digest != _ZERO}
 
     def _view(self, point: Point, view: str) -> Dict[int, bytes]:
         """Return the digests of the blocks that a VHD holds, by its BAT."""
