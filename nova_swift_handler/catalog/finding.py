@@ -20,8 +20,9 @@ from typing import Any, Dict, Tuple
 SEGMENT, TABLE, PART = "segment", "table", "part"
 HEAD, DISK, DELTA, RAW = "head", "disk.vhd", "delta.vhd", "disk.raw"
 CLOSING, POINT, INDEX, IMAGE, BLOCK = "closing", "point", "index", "image", "block"
+PROPERTIES = "properties"
 
-REBUILT = frozenset((TABLE, PART, HEAD, DISK, DELTA, CLOSING, INDEX, IMAGE))
+REBUILT = frozenset((TABLE, PART, HEAD, DISK, DELTA, CLOSING, INDEX, IMAGE, PROPERTIES))
 """Kinds that ``rebuild`` makes anew."""
 
 ABSENT = "it is not there"

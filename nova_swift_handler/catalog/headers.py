@@ -25,10 +25,19 @@ from concurrent import futures
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Tuple
 
 from nova_swift_handler import exceptions
-from nova_swift_handler.catalog import changes, closing, finding, lookup, names, viewcheck, views
+from nova_swift_handler.catalog import (
+    changes,
+    closing,
+    finding,
+    lookup,
+    names,
+    properties,
+    viewcheck,
+    views,
+)
 from nova_swift_handler.catalog.blockmap import BlockMap
 from nova_swift_handler.catalog.finding import Finding
-from nova_swift_handler.catalog.point import RANGES, WHOLE, Point
+from nova_swift_handler.catalog.point import RANGES, TEMPLATE, WHOLE, Point
 from nova_swift_handler.catalog.segment import Segment
 from nova_swift_handler.store import lifetime
 from nova_swift_handler.store.account import Account
@@ -107,7 +116,7 @@ def check(account: Account, containers: names.Containers, points: Iterable[Point
         for done, result in enumerate(pool.map(lambda task: list(task()), tasks), 1):
             found += result
             progress(done, len(tasks))
-    return found
+    return found + list(undescribed(account, wanted))
 
 
 def _bound(call: Callable[..., Iterator[Finding]], *args: Any) -> Callable[[], Iterator[Finding]]:
@@ -220,6 +229,19 @@ def _image(account: Account, containers: names.Containers, point: Point,
     if problem:
         yield Finding(finding.IMAGE, containers.images, point.image_id, problem,
                       (point.image_id,))
+
+
+def undescribed(account: Account, points: Iterable[Point]) -> Iterator[Finding]:
+    """Yield the templates among *points* of which no properties tell."""
+    templates = [point for point in points if point.kind == TEMPLATE]
+    described = {values.get("id") for container in {point.container for point in templates}
+                 for values in properties.each(account, container)}
+    for point in templates:
+        wanted = properties.of_template(point)
+        if wanted and point.image_id not in described:
+            yield Finding(finding.PROPERTIES, point.container,
+                          properties.object_name(wanted["name"]),
+                          "no properties tell of the template", (point.image_id,))
 
 
 # -- views ------------------------------------------------------------------------------------

@@ -28,30 +28,33 @@ LOG = logging.getLogger(__name__)
 _WORKERS = 8
 
 
-def missing(account: Account, segments: Iterable[Segment]) -> Set[Segment]:
+def missing(account: Account, segments: Iterable[Segment], pardon: bool = True) -> Set[Segment]:
     """Return which of *segments* are gone or not what they were; pardon those that are there.
 
     A manifest that names another manifest is accepted by Swift though segments beneath that one
     are lost, so each is looked up.
 
+    :param pardon: without it, nothing is changed.
     :raises StoreError: Swift could not be asked.
     """
     wanted = list(segments)
     with futures.ThreadPoolExecutor(_WORKERS) as pool:
         there = list(pool.map(
             lambda segment: present(account, segment.container, segment.name,
-                                    Stored(segment.etag, segment.size)), wanted))
+                                    Stored(segment.etag, segment.size), pardon), wanted))
     return {segment for segment, found in zip(wanted, there) if not found}
 
 
-def present(account: Account, container: str, name: str, expected: Stored) -> bool:
+def present(account: Account, container: str, name: str, expected: Stored,
+            pardon: bool = True) -> bool:
     """Tell whether an object is there and what it was; if so, it is pardoned.
 
+    :param pardon: without it, nothing is changed.
     :raises StoreError: Swift could not be asked.
     """
     try:
         headers = account.headers(container, name)
-        if lifetime.DELETE_AT in headers:
+        if pardon and lifetime.DELETE_AT in headers:
             lifetime.pardon(account, container, name)
             headers = account.headers(container, name)  # it may have come too late
     except exceptions.ObjectMissing:

@@ -19,8 +19,12 @@ import re
 from typing import Dict, Iterator, Mapping
 
 from nova_swift_handler import exceptions
+from nova_swift_handler.catalog.point import Point
 from nova_swift_handler.store import presence
 from nova_swift_handler.store.account import Account
+
+PROPERTY = "property."
+"""What the keys begin with under which the properties of the image itself are."""
 
 _SUFFIX = ".properties"
 _LINE = re.compile(r"(?s)((?:[^\\=]|\\.)*)=(.*)")
@@ -78,6 +82,22 @@ def _unescape(text: str) -> str:
 def write(account: Account, container: str, name: str, values: Mapping[str, object]) -> None:
     """Store the properties of *name*."""
     account.put(container, object_name(name), pack(values), "text/plain; charset=utf-8")
+
+
+def origin(name: str, image_properties: Mapping[str, str]) -> Dict[str, str]:
+    """Return what a template's point says of its origin, so that it can be described anew."""
+    return {"name": name,
+            **{PROPERTY + key: value for key, value in image_properties.items()}}
+
+
+def of_template(point: Point) -> Dict[str, str]:
+    """Return the properties of a template; none if its point does not know what it is called."""
+    if "name" not in point.origin:
+        return {}
+    return {"name": point.origin["name"], "id": point.image_id, "kind": "template",
+            "size": str(point.vhd_size), "virtual_size": str(point.virtual_size),
+            "checksum": "blocks-sha256:" + point.digest, "created_at": point.image_created_at,
+            **{key: value for key, value in point.origin.items() if key.startswith(PROPERTY)}}
 
 
 def exists(account: Account, container: str, name: str) -> bool:

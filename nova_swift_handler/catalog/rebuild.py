@@ -10,7 +10,8 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Make anew what was lost beside the data: tables, regions, views, ``point.json``, index entries.
+"""Make anew what was lost beside the data: tables, regions, views, ``point.json``, index entries,
+properties of templates.
 
 An upload's segments and its closing, below ``data/``, say all that the rest says.  Nothing is
 written before the blocks' digests, which the segments' trailers have, add up to the point's.
@@ -39,7 +40,7 @@ from nova_swift_handler.catalog import (
 from nova_swift_handler.catalog.blockmap import BlockMap
 from nova_swift_handler.catalog.finding import Finding
 from nova_swift_handler.catalog.intent import Intent
-from nova_swift_handler.catalog.point import RANGES, Point
+from nova_swift_handler.catalog.point import RANGES, TEMPLATE, Point
 from nova_swift_handler.catalog.remake import Maker
 from nova_swift_handler.catalog.segment import Segment
 from nova_swift_handler.store.abilities import Abilities
@@ -171,6 +172,8 @@ class _Rebuild:
             closing.document(self._account.get(point.container,
                                                names.closing(point.upload_id))))
         self._maker.enter(point)
+        if point.kind == TEMPLATE and next(headers.undescribed(self._account, [point]), None):
+            self._maker.describe(point)
         if point.stitching == RANGES and self._for_glance(point.image_id):
             self._maker.offer(point)
 
@@ -179,6 +182,15 @@ class _Rebuild:
     def objects(self) -> Iterator[Outcome]:
         """Make what points lack that have their ``point.json``."""
         points, _damaged = headers.readable(self._account, self._container)
+        outcomes = list(self._objects(points))
+        yield from outcomes
+        # What leads to a view's blocks, and so whether it is right, is known with the tables only.
+        mended = {each.image_id for each in outcomes
+                  if each.state == MADE and finding.TABLE in each.what}
+        if mended:
+            yield from self._objects([point for point in points if point.image_id in mended])
+
+    def _objects(self, points: List[Point]) -> Iterator[Outcome]:
         found = headers.check(self._account, self._containers, points, self._for_glance)
         wanted = [(point, _of(found, point)) for point in sorted(
             points, key=lambda each: (each.sequence, each.image_id))]
@@ -201,7 +213,7 @@ class _Rebuild:
 
     def _refuse_lost(self, point: Point, _kinds: Set[str]) -> None:
         """Refuse a point whose data are not there: nothing is made that leads nowhere."""
-        gone = inheritance.missing(self._account, point.segments)
+        gone = inheritance.missing(self._account, point.segments, pardon=not self._dry_run)
         if gone:
             raise exceptions.ObjectMissing(
                 "segments it lives on are gone, or not what they were: %s" % ", ".join(
@@ -228,6 +240,8 @@ class _Rebuild:
             self._maker.delta(point)
         if finding.INDEX in kinds:
             self._maker.enter(point)
+        if finding.PROPERTIES in kinds:
+            self._maker.describe(point)
         if finding.IMAGE in kinds:
             self._maker.offer(point)
 

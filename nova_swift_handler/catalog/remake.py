@@ -20,7 +20,7 @@ from concurrent import futures
 from typing import Dict, List, Optional, Tuple
 
 from nova_swift_handler import exceptions
-from nova_swift_handler.catalog import closing, headers, lineage, names, relink, views
+from nova_swift_handler.catalog import closing, headers, lineage, names, properties, relink, views
 from nova_swift_handler.catalog import region as regions
 from nova_swift_handler.catalog.blockmap import BlockMap, Place
 from nova_swift_handler.catalog.point import Point, RegionRef
@@ -151,6 +151,18 @@ class Maker:
         """Write the index's object."""
         self._publisher.enter(point.image_id, point.kind,
                               names.of_point(point.image_id, names.DISK_VIEW))
+
+    def describe(self, point: Point) -> None:
+        """Write a template's properties; under its image's id, if its name is another's by now.
+
+        Nothing is done for a point that does not know what it is called.
+        """
+        values = properties.of_template(point)
+        if not values:
+            return
+        if properties.exists(self._account, point.container, values["name"]):
+            values["name"] = point.image_id
+        properties.write(self._account, point.container, values["name"], values)
 
     def offer(self, point: Point) -> None:
         """Write the object through which Glance reads the disk in place."""

@@ -56,15 +56,11 @@ def create(services: Services, name: str, path: str, *, visibility: str,
     with new_image(images, name, "vhd", "bare", image_properties, visibility) as image:
         how, _why = images.choose(image.id)
         subject = Subject(image.id, TEMPLATE, image.id, image.owner or "", image.created_at,
-                          {"name": name})
+                          properties.origin(name, image_properties))
         report = Report(lambda event: progress(event["done"], event["total"]))
         with snapshot.stored(services, account, subject, source, container, report,
                              for_glance=how == LOCATION) as point:
-            values = {
-                "name": name, "id": image.id, "kind": "template",
-                "size": str(point.vhd_size), "virtual_size": str(point.virtual_size),
-                "checksum": "blocks-sha256:" + point.digest, "created_at": image.created_at,
-                **{"property." + key: value for key, value in image_properties.items()}}
+            values = properties.of_template(point)
             with described(account, container, name, values, images):
                 snapshot.register(images, image.id,
                                   snapshot.published(account, services, point, report))

@@ -1,0 +1,131 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""What a rebuild makes anew of templates, and that to try it changes nothing."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Dict, List
+
+import pytest
+
+from nova_swift_handler.catalog import finding, names, properties, rebuild
+from nova_swift_handler.catalog.point import Point
+from nova_swift_handler.catalog.publish import Subject
+from nova_swift_handler.store import lifetime
+from nova_swift_handler.transfer import snapshot
+from nova_swift_handler.transfer.report import Report
+
+from .world import ABILITIES, NAMES, Source, World
+
+A = NAMES.volume("a")
+T = NAMES.templates
+SET = {"os_type": "linux", "a=b": "two\nlines", "#c": "d"}
+
+
+def _template(world: World, origin: Dict[str, str]) -> Point:
+    image_id = str(uuid.uuid4())
+    held = {0: 10, 1: 11}
+    world.disks[image_id] = held
+    with snapshot.stored(
+            world.services, world.account, Subject(
+                image_id, "template", image_id, "project", "2026-01-01T00:00:00Z", origin),
+            Source(held, 5), T, Report(lambda event: None), for_glance=True) as point:
+        return point
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def _rebuild(world: World, container: str, dry_run: bool = False) -> List[rebuild.Outcome]:
+    return rebuild.rebuild(world.account, NAMES, ABILITIES, container, dry_run=dry_run,
+                           active=lambda image_id: True)
+
+
+def _state(world: World) -> Dict[object, object]:
+    return {key: (value.modified, value.delete_at, value.etag)
+            for key, value in world.account.objects.items()}
+
+
+def test_properties_of_a_template_are_made_anew(world: World) -> None:
+    point = _template(world, properties.origin("my template", SET))
+    wanted = properties.of_template(point)
+    properties.write(world.account, T, "my template", wanted)
+    assert _rebuild(world, T) == []
+    world.account.delete(T, "my template.properties")
+    tried, = _rebuild(world, T, dry_run=True)
+    assert (tried.state, tried.what) == (rebuild.TO_MAKE, (finding.PROPERTIES,))
+    assert not properties.exists(world.account, T, "my template")
+    made, = _rebuild(world, T)
+    assert (made.image_id, made.state, made.what) == (
+        point.image_id, rebuild.MADE, (finding.PROPERTIES,))
+    assert properties.parse(world.account.read(T, "my template.properties")) == wanted == {
+        "name": "my template", "id": point.image_id, "kind": "template",
+        "size": str(point.vhd_size), "virtual_size": str(point.virtual_size),
+        "checksum": "blocks-sha256:" + point.digest, "created_at": point.image_created_at,
+        "property.os_type": "linux", "property.a=b": "two\nlines", "property.#c": "d"}
+    assert _rebuild(world, T) == []
+
+
+def test_a_template_of_which_only_data_are_left_is_made_anew_with_them(world: World) -> None:
+    point = _template(world, properties.origin("my template", SET))
+    for container, name in list(world.account.objects):
+        if container == T and not name.startswith(names.DATA):
+            world.account.delete(container, name)
+    made, = _rebuild(world, T)
+    assert (made.image_id, made.state) == (point.image_id, rebuild.MADE)
+    assert list(properties.each(world.account, T)) == [properties.of_template(point)]
+    assert _rebuild(world, T) == []
+    world.check()
+
+
+def test_a_point_that_is_made_anew_has_properties_that_are_there_left_alone(world: World) -> None:
+    point = _template(world, properties.origin("my template", SET))
+    properties.write(world.account, T, "renamed", {"id": point.image_id, "name": "renamed"})
+    world.account.delete(T, names.of_point(point.image_id, names.POINT))
+    assert [each.state for each in _rebuild(world, T)] == [rebuild.MADE]
+    assert [each["name"] for each in properties.each(world.account, T)] == ["renamed"]
+
+
+def test_a_name_that_is_anothers_by_now_stays_so(world: World) -> None:
+    one, two = (_template(world, properties.origin("my template", {})) for _number in range(2))
+    properties.write(world.account, T, "my template", properties.of_template(two))
+    made, = _rebuild(world, T)
+    assert made.image_id == one.image_id
+    assert {each["id"]: each["name"] for each in properties.each(world.account, T)} == {
+        one.image_id: one.image_id, two.image_id: "my template"}
+
+
+def test_a_template_that_does_not_say_what_it_is_called_is_whole(world: World) -> None:
+    point = _template(world, {})
+    assert _rebuild(world, T) == []
+    world.account.delete(T, names.of_point(point.image_id, names.POINT))
+    assert [each.state for each in _rebuild(world, T)] == [rebuild.MADE]
+    assert list(properties.each(world.account, T)) == []
+
+
+def test_to_try_it_pardons_nothing(world: World) -> None:
+    world.upload("a", {0: 10})
+    lost = world.upload("a", {0: 10, 1: 21})
+    for segment in lost.segments:
+        lifetime.condemn(world.account, A, segment.name, int(world.account.now) + 86400)
+    world.account.delete(A, names.of_point(lost.image_id, names.POINT))
+    before = _state(world)
+    tried = _rebuild(world, A, dry_run=True)
+    assert [each.state for each in tried] == [rebuild.TO_MAKE]
+    assert _state(world) == before
+    assert [each.state for each in _rebuild(world, A)] == [rebuild.MADE]
+    assert not [key for key, value in world.account.objects.items() if value.delete_at]
+    world.check()
