@@ -74,8 +74,8 @@ class Prune(base.Lister):
                             help="Of this volume only: of a Nova instance's root disk, the "
                                  "instance's id.")
         parser.add_argument("--force", action="store_true",
-                            help="Believe Glance though it lacks most of the images, or may not "
-                                 "show the service account all of them.")
+                            help="Believe Glance though it lacks most or all of the images, or "
+                                 "may not show the service account all of them.")
         parser.add_argument("--yes", action="store_true", help="Do delete them.")
         return parser
 

@@ -56,8 +56,8 @@ def policy(parsed_args: argparse.Namespace) -> Optional[Policy]:
 def add_glance(parser: argparse.ArgumentParser) -> None:
     """Add the options of what compares the store with Glance."""
     parser.add_argument("--force", action="store_true",
-                        help="Believe Glance though it lacks most of the images, or may not show "
-                             "the service account all of them.")
+                        help="Believe Glance though it lacks most or all of the images, or may "
+                             "not show the service account all of them.")
     parser.add_argument("--min-age", type=int, default=reconcile.YOUNG, metavar="SECONDS",
                         help="Leave alone what was stored later than that (default: %(default)s). "
                              "What is being stored is left alone anyway.")

@@ -15,6 +15,7 @@
 from __future__ import annotations
 
 import calendar
+import contextlib
 import dataclasses
 import email.utils
 import logging
@@ -31,7 +32,7 @@ from nova_swift_handler.store.account import Account
 LOG = logging.getLogger(__name__)
 
 FEW = 3
-"""So many images may be gone at once without that being suspicious."""
+"""So many images may be gone at once without that being suspicious, while others are there."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,7 +76,11 @@ def take(account: Account, where: names.Containers, images: ImageService,
 
     What Glance does not list is asked for by id, hidden images not being listed.
 
-    :param force: believe a Glance that lacks most images, or may not show all.
+    Deletions are believed only of a Glance that shows the service account every image, and has
+    some of those that are stored: one of another region or project, or one whose database was
+    lost, has none.  So a container prefix belongs to one Glance.
+
+    :param force: believe a Glance that lacks most or all images, or may not show all.
     :raises StoreError: Swift did not answer.
     :raises GlanceError: Glance did not, or what it says is too suspicious to act upon.
     """
@@ -90,12 +95,21 @@ def take(account: Account, where: names.Containers, images: ImageService,
             for each in _held(account, where, container)}
     listed = {image.id: image for image in images.list()}
     found: Dict[str, Optional[Image]] = {}
+    hidden = 0
     for image_id in held:
         if image_id in listed:
             found[image_id] = listed[image_id]
-        elif not images.exists(image_id):
+        elif images.exists(image_id):
+            hidden += 1
+        else:
             found[image_id] = None
     gone = sum(image is None for image in found.values())
+    if gone and gone == len(found) and not hidden and not force:
+        raise exceptions.GlanceError(
+            "Comparing what is stored with Glance: it has no image of any of the %d disks and "
+            "ISOs that are stored, as if it were another region's, or its database were lost. If "
+            "it is the Glance they were stored for, and all these images were deleted indeed, say "
+            "--force." % gone)
     if not force and gone > FEW and 2 * gone > len(held):
         raise exceptions.GlanceError(
             "Comparing what is stored with Glance: it lacks the images of %d of the %d disks and "
@@ -112,15 +126,21 @@ def storing(account: Account, container: str) -> Set[str]:
 
 def _held(account: Account, where: names.Containers, container: str) -> Iterator[Held]:
     if container != where.isos:
-        for point in lookup.points(account, container):
-            stored = calendar.timegm(email.utils.parsedate_to_datetime(
-                point.stored_at).utctimetuple())
-            yield Held(container, point.image_id, stored, point)
+        yield from _points(account, container)
         return
     for row in account.listing(container, names.POINTS):
         image_id, _, part = row["name"][len(names.POINTS):].partition("/")
         if part == names.ISO_VIEW:
             yield Held(container, image_id, modified(row["last_modified"]), None)
+
+
+def _points(account: Account, container: str) -> Iterator[Held]:
+    # The account may list for a while what housekeeping has removed.
+    with contextlib.suppress(exceptions.ObjectMissing):
+        for point in lookup.points(account, container):
+            stored = calendar.timegm(email.utils.parsedate_to_datetime(
+                point.stored_at).utctimetuple())
+            yield Held(container, point.image_id, stored, point)
 
 
 def modified(text: str) -> int:

@@ -179,12 +179,49 @@ def test_what_is_being_stored_is_left(cloud: Cloud) -> None:
 def test_another_glance_is_not_believed_unless_forced(cloud: Cloud) -> None:
     cloud.glance.images.clear()
     kept = cloud.run(policy=Policy(last=1))
-    assert "5 of the 5" in str(kept.errors[0])
+    assert "no image of any of the 5" in str(kept.errors[0])
     assert isinstance(kept.errors[0], exceptions.GlanceError)
     assert cloud.left() == cloud.ids
     assert len(kept.swept) == 3  # what needs no Glance is done
     assert not cloud.run(force=True).errors
     assert cloud.left() == []
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 5])
+def test_a_glance_without_any_of_the_images_is_not_believed_however_few_they_are(
+        cloud: Cloud, count: int) -> None:
+    for image_id in cloud.ids[count:]:
+        cloud.glance.delete(image_id)
+    cloud.run(force=True)
+    kept = cloud.ids[:count]
+    for image_id in kept:
+        cloud.glance.delete(image_id)
+    cloud.glance.add("of another region")
+    for dry_run in (True, False):
+        error, = cloud.run(dry_run=dry_run).errors
+        assert isinstance(error, exceptions.GlanceError)
+        assert "--force" in str(error)
+    assert cloud.left() == kept
+    assert not cloud.run(force=True).errors
+    assert cloud.left() == []
+
+
+def test_one_image_that_is_there_makes_it_the_right_glance(cloud: Cloud) -> None:
+    for image_id in cloud.ids[2:]:
+        cloud.glance.delete(image_id)
+    assert not cloud.run().errors
+    assert cloud.left() == cloud.ids[:2]
+    cloud.glance.delete(cloud.ids[0])
+    assert not cloud.run().errors
+    assert cloud.left() == [cloud.ids[1]]
+
+
+def test_a_hidden_image_is_one_that_is_there(cloud: Cloud) -> None:
+    cloud.glance.hidden = list(cloud.ids)
+    for image_id in cloud.ids[2:]:
+        cloud.glance.delete(image_id)
+    assert not cloud.run().errors
+    assert cloud.left() == cloud.ids[:2]
 
 
 def test_a_service_account_that_may_not_see_all_is_not_believed(cloud: Cloud) -> None:
