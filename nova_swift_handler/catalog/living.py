@@ -117,7 +117,7 @@ class Reader:
                     return True
         return any(_uploads(account, other) - reading.elsewhere
                    for other in intent.referring(account, container)
-                   if _is_there(account, other))
+                   if presence.container_exists(account, other))
 
     def check_uploads(self, reading: Reading) -> None:
         """Ask for the points of uploads whose data seem dead.
@@ -150,7 +150,7 @@ class Reader:
                     mine |= {segment.name for segment in point.segments
                              if segment.container == self._container}
             except exceptions.ObjectMissing:
-                if _is_there(self._account, other):
+                if presence.container_exists(self._account, other):
                     raise
             if mine:
                 live |= mine | {names.reference(other)}
@@ -270,11 +270,3 @@ def _uploads(account: Account, container: str) -> Set[str]:
     """Return the names of the announcements in *container* but for those of sweeps."""
     return {each["name"] for each in intent.under_way(account, container)
             if not each["name"].startswith(names.SWEEPS)}
-
-
-def _is_there(account: Account, container: str) -> bool:
-    try:
-        account.head_container(container)
-    except exceptions.ObjectMissing:
-        return False
-    return True

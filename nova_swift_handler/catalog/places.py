@@ -14,6 +14,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 from typing import List
 
@@ -57,9 +58,12 @@ def any_of(account: Account, containers: names.Containers, seed: int) -> Point:
 
     :raises PointInvalid: there is none.
     """
-    found = [(container, row["name"]) for container in everywhere(account, containers)
-             for row in account.listing(container, names.POINTS)
-             if row["name"].endswith("/" + names.POINT)]
+    found = []
+    for container in everywhere(account, containers):
+        with contextlib.suppress(exceptions.ObjectMissing):  # the account lists it yet
+            found += [(container, row["name"])
+                      for row in account.listing(container, names.POINTS)
+                      if row["name"].endswith("/" + names.POINT)]
     if not found:
         raise exceptions.PointInvalid("there is no point to choose from")
     # Chosen by a seed, not against anybody.

@@ -94,6 +94,7 @@ class _Upkeep(base.Lister, abc.ABC):
                  for image_id in kept.pruned]
         rows += [(each.container, "", "swept", "", *(getattr(each, name) for name in _FIGURES))
                  for each in kept.swept]
+        rows += [(name, "", "empty: removed", "", *nothing) for name in kept.emptied]
         return _COLUMNS, rows
 
     @abc.abstractmethod
@@ -104,8 +105,9 @@ class _Upkeep(base.Lister, abc.ABC):
 class Housekeep(_Upkeep):
     """Bring the store into line with Glance and give back the space that nothing needs.
 
-    Safe to repeat, and to run on several machines at once; meant for a daily timer.  Without a
-    --keep option no snapshot is deleted that Glance still has, and none for its age.
+    Safe to repeat, and to run on several machines at once; meant for a daily timer.  Containers of
+    volumes that have become empty go.  Without a --keep option no snapshot is deleted that Glance
+    still has, and none for its age.
     """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:

@@ -23,7 +23,7 @@ from nova_swift_handler import exceptions
 from nova_swift_handler.catalog import places, rebuild, record, verify
 from nova_swift_handler.cli import base, exit_codes, progress, services
 from nova_swift_handler.cli.images import Images
-from nova_swift_handler.store import probe
+from nova_swift_handler.store import presence, probe
 
 LOG = logging.getLogger(__name__)
 
@@ -151,6 +151,8 @@ class Rebuild(_Judging):
         abilities = probe.abilities(account, containers.index)
         rows = []
         for container in wanted:
+            if not parsed_args.volume and not presence.container_exists(account, container):
+                continue  # the account lists for a while what housekeeping has removed
             for each in rebuild.rebuild(
                     account, containers, abilities, container, dry_run=parsed_args.dry_run,
                     everything=parsed_args.everything, active=images.active,

@@ -90,6 +90,25 @@ class Account:
         self._conn.repeat("creating container %s" % container, lambda **auth: swift.put_container(
             container=container, headers=dict(headers), **auth))
 
+    def delete_container(self, container: str) -> bool:
+        """Remove *container* if it is empty; tell whether it is gone.
+
+        Swift refuses it of one that is not, and of one whose objects it has not listed yet.
+        """
+        def request(**auth: Any) -> bool:
+            try:
+                swift.delete_container(container=container, **auth)
+            except swift.ClientException as error:
+                if error.http_status == 409:
+                    return False
+                raise
+            return True
+
+        try:
+            return self._conn.repeat("removing container %s" % container, request)
+        except exceptions.ObjectMissing:
+            return True
+
     def head_container(self, container: str) -> Dict[str, str]:
         """Return the container's headers, names in lower case."""
         return self._conn.repeat(

@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Is an object there?"""
+"""Is an object there, or a container?"""
 
 from __future__ import annotations
 
@@ -25,6 +25,18 @@ def exists(account: Account, container: str, name: str) -> bool:
     """
     try:
         account.head(container, name)
+    except exceptions.ObjectMissing:
+        return False
+    return True
+
+
+def container_exists(account: Account, container: str) -> bool:
+    """Tell whether *container* is there: the account lists for a while what was removed.
+
+    :raises StoreError: Swift could not be asked, which is not the same as no.
+    """
+    try:
+        account.head_container(container)
     except exceptions.ObjectMissing:
         return False
     return True

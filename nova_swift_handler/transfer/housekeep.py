@@ -13,7 +13,8 @@
 """Everything that keeps an installation tidy, in one run: safe to repeat, on several machines.
 
 First what Glance has deleted goes, then what the policy does not keep, then each container is
-swept.  What fails is told at the end, and keeps nothing else from being done.
+swept, and those of volumes that are empty by then go.  What fails is told at the end, and keeps
+nothing else from being done.
 """
 
 from __future__ import annotations
@@ -23,9 +24,10 @@ import logging
 from typing import Any, Callable, Dict, List, Optional, Sequence
 
 from nova_swift_handler import exceptions
-from nova_swift_handler.catalog import containers, sweep
+from nova_swift_handler.catalog import containers, emptied, sweep
 from nova_swift_handler.catalog.retention import Policy
-from nova_swift_handler.store import probe
+from nova_swift_handler.store import presence, probe
+from nova_swift_handler.store.account import Account
 from nova_swift_handler.transfer import census as censuses
 from nova_swift_handler.transfer import prune, reconcile
 from nova_swift_handler.transfer.jobs import Services
@@ -40,19 +42,21 @@ class Kept:
     :ivar findings: what did not agree with Glance.
     :ivar pruned: image ids of the snapshots that went because of the policy.
     :ivar swept: figures of each container.
+    :ivar emptied: containers of volumes that were removed.
     :ivar errors: what failed.
     """
 
     findings: List[reconcile.Finding] = dataclasses.field(default_factory=list)
     pruned: List[str] = dataclasses.field(default_factory=list)
     swept: List[sweep.Swept] = dataclasses.field(default_factory=list)
+    emptied: List[str] = dataclasses.field(default_factory=list)
     errors: List[Exception] = dataclasses.field(default_factory=list)
 
     def as_json(self) -> Dict[str, Any]:
         """Return it as a value for JSON."""
         return {"findings": [dataclasses.asdict(each) for each in self.findings],
                 "pruned": self.pruned, "swept": [each.as_json() for each in self.swept],
-                "errors": [str(error) for error in self.errors]}
+                "emptied": self.emptied, "errors": [str(error) for error in self.errors]}
 
 
 def run(services: Services, *, policy: Optional[Policy] = None, with_images: bool = False,
@@ -74,6 +78,7 @@ def run(services: Services, *, policy: Optional[Policy] = None, with_images: boo
         kept.errors.append(error)
     else:
         swept_all(services, kept, dry_run, progress, holding)
+        _remove_emptied(services, kept, dry_run)
     return kept
 
 
@@ -86,9 +91,31 @@ def swept_all(services: Services, kept: Kept, dry_run: bool,
             kept.swept.append(sweep.sweep(account, container, services.store.sweep_grace,
                                           dry_run=dry_run))
         except exceptions.SwiftVhdError as error:
-            LOG.warning("Not swept: %s: %s", container, error)
-            kept.errors.append(error)
+            if not (isinstance(error, exceptions.ObjectMissing) and _is_gone(account, container)):
+                LOG.warning("Not swept: %s: %s", container, error)
+                kept.errors.append(error)
         progress(number + 1, len(holding))
+
+
+def _remove_emptied(services: Services, kept: Kept, dry_run: bool) -> None:
+    account, where = services.account(), services.containers
+    for each in kept.swept:
+        # Removed a grace after it was made at the earliest: the longest that anybody may take
+        # between looking for a container and writing to it, and far more.
+        try:
+            if not each.live and each.container.startswith(where.volume("")) and emptied.remove(
+                    account, each.container, services.store.sweep_grace, dry_run):
+                kept.emptied.append(each.container)
+        except exceptions.SwiftVhdError as error:
+            LOG.warning("Not removed: container %s: %s", each.container, error)
+            kept.errors.append(error)
+
+
+def _is_gone(account: Account, container: str) -> bool:
+    try:
+        return not presence.container_exists(account, container)
+    except exceptions.StoreError:
+        return False
 
 
 def beside_glance(services: Services, kept: Kept, policy: Optional[Policy], with_images: bool,

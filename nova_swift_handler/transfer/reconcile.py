@@ -102,6 +102,8 @@ def _forget(account: Account, where: names.Containers, abilities: Abilities, cen
 def _mend(account: Account, abilities: Abilities, container: str,
           dry_run: bool) -> List[Finding]:
     try:
+        if not presence.container_exists(account, container):
+            return []  # removed, being empty
         return [Finding(container, image_id, RELINKED)
                 for image_id in deletion.relink_broken(account, abilities, container, dry_run)]
     except exceptions.SwiftVhdError as error:

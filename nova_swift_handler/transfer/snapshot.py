@@ -21,6 +21,7 @@ from typing import Any, BinaryIO, Dict, Iterator, Optional, Tuple, cast
 from nova_swift_handler import exceptions
 from nova_swift_handler.catalog import containers, lineage, names
 from nova_swift_handler.catalog.intent import Intent
+from nova_swift_handler.catalog.lineage import Heritage
 from nova_swift_handler.catalog.point import RANGES, SNAPSHOT, Point
 from nova_swift_handler.catalog.publish import Publisher, Subject
 from nova_swift_handler.glance.published import Published
@@ -36,6 +37,8 @@ from nova_swift_handler.transfer.upload import Uploader
 from nova_swift_handler.xapi.session import Session
 
 LOG = logging.getLogger(__name__)
+
+_ATTEMPTS = 3
 
 
 def run(job: SnapshotJob, report: Report) -> Dict[str, Any]:
@@ -136,17 +139,11 @@ def stored(services: Services, account: Account, subject: Subject, source: DiskS
     If the caller's block raises, or storing does, all that makes a point of it is taken back; the
     blocks that were sent stay, for the next upload into the container or for the sweep.
     """
-    containers.ensure(account, services.containers, container, services.store)
     abilities = probe.abilities(account, services.containers.index)
-    heritage = (lineage.of_volume(account, services.containers, container, base_image_id)
-                if subject.kind == SNAPSHOT else lineage.of_container(account, container))
-    report.check()
-    uploader = Uploader(
-        account, container, subject.volume_id, heritage,
-        segment_size=services.store.segment_size, threads=services.transfer.upload_threads,
-        progress=report.progress)
     publisher = Publisher(account, services.containers, container, abilities)
-    with Intent(account, container, uploader.upload_id, subject.image_id, heritage.stored):
+    with contextlib.ExitStack() as held:
+        uploader, heritage = _begin(held, services, account, subject, container, report,
+                                    base_image_id)
         try:
             disk = uploader.upload(source)
             report.check()
@@ -158,3 +155,37 @@ def stored(services: Services, account: Account, subject: Subject, source: DiskS
         except BaseException:
             publisher.withdraw()
             raise
+
+
+def _begin(held: contextlib.ExitStack, services: Services, account: Account, subject: Subject,
+           container: str, report: Report,
+           base_image_id: Optional[str]) -> Tuple[Uploader, Heritage]:
+    """Announce an upload into *container*, for as long as *held* is, and return it.
+
+    Housekeeping removes a container that is empty, which it is until the announcement is in it,
+    so that may take more than one attempt.
+    """
+    attempts = _ATTEMPTS
+    while True:
+        containers.ensure(account, services.containers, container, services.store)
+        try:
+            heritage = (lineage.of_volume(account, services.containers, container, base_image_id)
+                        if subject.kind == SNAPSHOT else lineage.of_container(account, container))
+            report.check()
+            uploader = Uploader(
+                account, container, subject.volume_id, heritage,
+                segment_size=services.store.segment_size,
+                threads=services.transfer.upload_threads, progress=report.progress)
+            with contextlib.ExitStack() as begun:
+                begun.enter_context(Intent(account, container, uploader.upload_id,
+                                           subject.image_id, heritage.stored))
+                # A proxy that remembers a container takes objects for it when it is gone; whether
+                # that is there it asks.
+                account.head_container(container)
+                held.enter_context(begun.pop_all())
+            return uploader, heritage
+        except exceptions.ObjectMissing as error:
+            attempts -= 1
+            if not attempts:
+                raise
+            LOG.info("Making container %s again, which was removed just now: %s", container, error)

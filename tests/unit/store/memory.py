@@ -86,8 +86,16 @@ class MemoryAccount(Account):
 
     def put_container(self, container: str, headers: Mapping[str, str]) -> None:
         self.request("PUT", container)
-        kept = self.there.setdefault(container, {})
+        kept = self.there.setdefault(container, {"x-timestamp": "%.5f" % self.now})
         kept.update({name.lower(): value for name, value in headers.items()})
+
+    def delete_container(self, container: str) -> bool:
+        self.request("DELETE", container)
+        with self.lock:
+            if any(where == container for where, _name in self.objects):
+                return False
+            self.there.pop(container, None)
+            return True
 
     def head_container(self, container: str) -> Dict[str, str]:
         self.request("HEAD", container)

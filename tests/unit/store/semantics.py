@@ -64,6 +64,28 @@ def test_a_container_that_is_not_there(account: Account, container: str) -> None
     assert container in list(account.containers(container[:1]))
 
 
+def test_a_container_goes_when_it_is_empty(account: Account, container: str) -> None:
+    other = container + "-emptied"
+    account.put_container(other, {"X-Container-Read": "someone"})
+    there = account.head_container(other)
+    assert abs(float(there["x-timestamp"]) - _now(account, container)) < 60
+    account.put(other, "a", b"x")
+    assert account.delete_container(other) is False
+    assert account.get(other, "a") == b"x"
+    account.delete(other, "a")
+    assert account.delete_container(other) is True
+    assert account.delete_container(other) is True
+    with pytest.raises(exceptions.ObjectMissing):
+        account.head_container(other)
+    with pytest.raises(exceptions.ObjectMissing):
+        account.put(other, "a", b"x")
+    account.put_container(other, {})
+    account.put(other, "b", b"y")
+    assert [row["name"] for row in account.listing(other)] == ["b"]
+    account.delete(other, "b")
+    account.delete_container(other)
+
+
 def test_listings_by_prefix_and_delimiter(account: Account, container: str) -> None:
     for name in ("a", "b/1", "b/2", "c/1/x"):
         account.put(container, name, b"")

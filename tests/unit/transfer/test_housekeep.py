@@ -272,6 +272,49 @@ def test_one_point_that_cannot_be_deleted_keeps_no_other(cloud: Cloud) -> None:
     assert A not in [each.container for each in kept.swept]
 
 
+def test_the_container_of_a_volume_without_snapshots_goes_a_grace_later(cloud: Cloud) -> None:
+    account = cloud.world.account
+    b = cloud.world.upload("b", {0: 20}).image_id
+    cloud.glance.add(b)
+    for image_id in cloud.ids:
+        cloud.glance.delete(image_id)
+    assert cloud.run(force=True).emptied == []
+    account.expire()
+    account.now += 8 * DAY
+    planned = cloud.run(dry_run=True)
+    assert (planned.emptied, A in account.there) == ([A], True)
+    kept = cloud.run()
+    assert (kept.emptied, kept.errors) == ([A], [])
+    assert sorted(account.there) == sorted([
+        NAMES.index, NAMES.images, NAMES.isos, NAMES.templates, NAMES.volume("b")])
+    again = cloud.run()
+    assert (again.emptied, again.errors, again.findings) == ([], [], [])
+
+
+def test_an_account_that_lists_a_container_that_is_gone(cloud: Cloud) -> None:
+    gone = NAMES.volume("gone")
+    cloud.world.account.there[gone] = {}
+    plain = cloud.world.account
+
+    class Late(Paused):
+        def _container(self, container: str) -> None:
+            if container == gone:
+                raise exceptions.ObjectMissing("404")
+            super()._container(container)
+
+        def _put(self, container: str, *args: Any) -> Any:
+            self._container(container)
+            return super()._put(container, *args)
+
+    late = Late(plain)
+    cloud.services.account = lambda session=None: late
+    cloud.glance.delete(cloud.ids[2])
+    kept = cloud.run()
+    assert (kept.errors, [finding.what for finding in kept.findings]) == (
+        [], [reconcile.DELETED])
+    assert gone not in [each.container for each in kept.swept]
+
+
 def test_what_glance_reads_of_points_that_are_gone(cloud: Cloud) -> None:
     account = cloud.world.account
     images = NAMES.images
