@@ -52,34 +52,41 @@ class Deleted(NamedTuple):
 
     :ivar relinked: image ids of the points whose ``delta.vhd`` refers to another one now.
     :ivar removed: how many objects below the point were removed.
+    :ivar unlinked: image ids of the points that have no ``delta.vhd`` any more: they are damaged,
+        and it was told to go on.
     """
 
     relinked: List[str]
     removed: int
+    unlinked: List[str] = []
 
 
-def delete(account: Account, where: names.Containers, abilities: Abilities,
-           point: Point) -> Deleted:
+def delete(account: Account, where: names.Containers, abilities: Abilities, point: Point,
+           force: bool = False) -> Deleted:
     """Delete *point*; it may be gone already, in part or in whole.
 
     What made it visible goes first, then ``point.json``, and at that moment the point is gone.
     Its children are looked for before, so that their chain is whole at any moment, and after:
     an upload that was compared with it may have been completed in between.
 
-    :raises PointInvalid: a child cannot be read, so it cannot be relinked; nothing is deleted.
+    :param force: go on though a child is so damaged that it cannot be relinked.  What is whole of
+        that needs no other point, but for its ``delta.vhd``, which would be half a disk that
+        looks like one: it is removed, and made anew when the child is mended.
+    :raises PointInvalid: a child cannot be relinked; nothing is deleted.
     :raises StoreError: Swift failed; delete it again.
     """
     container = point.container
     with Intent(account, container, str(uuid.uuid4()), point.image_id, kind=DELETE):
-        relinked = _relink_children(account, abilities, point)
+        links = _Links(account, abilities, point, force)
+        links.mend()
         _hide(account, where, point.image_id)
         if point.kind == TEMPLATE:
             properties.remove(account, container, point.image_id)
         account.delete(container, names.of_point(point.image_id, names.POINT))
         account.delete(container, names.closing(point.upload_id))
         removed = _remove_below(account, container, point.image_id)
-        relinked += _relink_children(account, abilities, point)
-    return Deleted(relinked, removed)
+        links.mend()
+    return Deleted(links.relinked, removed, links.unlinked)
 
 
 def find(account: Account, where: names.Containers, image_id: str) -> Optional[Point]:
@@ -116,16 +123,22 @@ def relink_broken(account: Account, abilities: Abilities, container: str,
                   dry_run: bool = False) -> List[str]:
     """Mend the points of *container* whose ``delta.vhd`` is gone or refers to a missing point.
 
-    A deletion that was killed at its end, and never repeated, may leave such.
+    A deletion that was killed at its end, and never repeated, may leave such, and a forced one.
 
     :returns: the image ids of these points.
-    :raises PointInvalid, StoreError: one cannot be mended.
+    :raises PointInvalid, StoreError: one cannot be mended; the others are.
     """
     broken = [point for point in lookup.points(account, container) if _is_broken(account, point)]
     if broken and not dry_run:
         with Intent(account, container, str(uuid.uuid4()), broken[0].image_id, kind=DELETE):
+            failed: List[exceptions.SwiftVhdError] = []
             for point in broken:
-                _relink(account, abilities, point, without=None)
+                try:
+                    _relink(account, abilities, point, without=None)
+                except exceptions.SwiftVhdError as error:
+                    failed.append(error)
+            if failed:
+                raise failed[0]
     return [point.image_id for point in broken]
 
 
@@ -141,17 +154,56 @@ def _remove_below(account: Account, container: str, image_id: str) -> int:
     return len(below)
 
 
-def _relink_children(account: Account, abilities: Abilities, point: Point) -> List[str]:
-    relinked = []
-    for child in list(_children(account, point)):
-        try:
-            _relink(account, abilities, child, without=point.image_id)
-        except exceptions.StoreError:
-            if lookup.complete(account, child):
+class _Links:
+    """What is done about the children of a point that is to go.
+
+    :ivar relinked: image ids of those that refer to another by now.
+    :ivar unlinked: image ids of those that have no ``delta.vhd`` any more.
+    """
+
+    def __init__(self, account: Account, abilities: Abilities, point: Point,
+                 force: bool) -> None:
+        self._account = account
+        self._abilities = abilities
+        self._point = point
+        self._force = force
+        self.relinked: List[str] = []
+        self.unlinked: List[str] = []
+
+    def mend(self) -> None:
+        """Relink the children that there are.
+
+        :raises PointInvalid: one cannot be, and it is not forced.
+        :raises StoreError: Swift could not be asked.
+        """
+        for image_id in list(_children(self._account, self._point)):
+            name = names.of_point(image_id, names.POINT)
+            try:
+                _relink(self._account, self._abilities, Point.parse(
+                    self._account.get_json(self._point.container, name)), self._point.image_id)
+            except (exceptions.StoreUnreachable, exceptions.StoreAuthFailed):
                 raise
-            continue  # deleted by somebody else meanwhile
-        relinked.append(child.image_id)
-    return relinked
+            except (exceptions.StoreError, exceptions.PointInvalid) as error:
+                if presence.exists(self._account, self._point.container, name):
+                    self._unlink(image_id, error)
+                continue  # else it was deleted by somebody else meanwhile
+            self.relinked.append(image_id)
+
+    def _unlink(self, image_id: str, error: exceptions.SwiftVhdError) -> None:
+        container = self._point.container
+        if not self._force:
+            raise exceptions.PointInvalid(
+                "Point %s stays: the %s of point %s/points/%s refers to it, and that one is so "
+                "damaged that it cannot be made to refer to another (%s). Run `swift-vhd store "
+                "rebuild` or delete that one first; or `swift-vhd snapshot delete --force`, which "
+                "removes that %s, as it is of no use alone"
+                % (self._point.path, names.DELTA_VIEW, container, image_id, error,
+                   names.DELTA_VIEW)) from error
+        LOG.warning("Point %s/points/%s is damaged, and has no %s any more, which referred to "
+                    "point %s: run `swift-vhd store rebuild`: %s", container, image_id,
+                    names.DELTA_VIEW, self._point.image_id, error)
+        self._account.delete(container, names.of_point(image_id, names.DELTA_VIEW))
+        self.unlinked.append(image_id)
 
 
 def _relink(account: Account, abilities: Abilities, child: Point,
@@ -168,15 +220,15 @@ def _relink(account: Account, abilities: Abilities, child: Point,
         relink.to(account, writer, child, None)
 
 
-def _children(account: Account, point: Point) -> Iterator[Point]:
-    """Yield the complete points whose ``delta.vhd`` refers to *point*."""
+def _children(account: Account, point: Point) -> Iterator[str]:
+    """Yield the image ids of the complete points whose ``delta.vhd`` refers to *point*."""
     for row in account.listing(point.container, names.POINTS):
         image_id, _, part = row["name"][len(names.POINTS):].partition("/")
         if part != names.POINT or image_id == point.image_id:
             continue
         with contextlib.suppress(exceptions.ObjectMissing):
             if views.parent_of(account, point.container, image_id) == point.image_id:
-                yield Point.parse(account.get_json(point.container, row["name"]))
+                yield image_id
 
 
 def _is_broken(account: Account, point: Point) -> bool:

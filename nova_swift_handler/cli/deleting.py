@@ -38,6 +38,11 @@ class Delete(base.Lister):
         parser.add_argument("--with-image", action="store_true",
                             help="Delete the image in Glance too, if it is there; without, it "
                                  "must be gone.")
+        parser.add_argument("--force", action="store_true",
+                            help="Do it though a snapshot whose delta.vhd refers to it is too "
+                                 "damaged to refer to another: that one keeps what is whole of "
+                                 "it, and loses its delta.vhd until `swift-vhd store rebuild` "
+                                 "has mended it.")
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> Tuple[Tuple[str, ...], List[Any]]:
@@ -58,9 +63,11 @@ class Delete(base.Lister):
                         "Deleting %s: Glance still has the image, which would lose its bytes. "
                         "Delete it there first, or say --with-image." % image_id)
                 images.delete(image_id)
-            done = deletion.delete(account, reached.containers, abilities, point)
-            rows.append((image_id, point.container, done.removed, ", ".join(done.relinked)))
-        return ("Image", "Container", "Objects Removed", "Relinked"), rows
+            done = deletion.delete(account, reached.containers, abilities, point,
+                                   parsed_args.force)
+            rows.append((image_id, point.container, done.removed, ", ".join(done.relinked),
+                         ", ".join(done.unlinked)))
+        return ("Image", "Container", "Objects Removed", "Relinked", "Unlinked"), rows
 
 
 class Prune(base.Lister):

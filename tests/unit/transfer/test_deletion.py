@@ -14,16 +14,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
-from typing import Any, List
+from typing import Any, Dict, List
 
 import pytest
 
-from nova_swift_handler.catalog import deletion, names, properties
+from nova_swift_handler import exceptions
+from nova_swift_handler.catalog import deletion, names, properties, rebuild, sweep, views
 from nova_swift_handler.catalog.point import Point
 from nova_swift_handler.store.manifest import Entry
 
-from .world import ABILITIES, NAMES, Killed, Mortal, Paused, World
+from .world import ABILITIES, DAY, NAMES, Killed, Mortal, Paused, World
 
 A = NAMES.volume("a")
 
@@ -132,3 +134,90 @@ def test_an_iso_goes_with_its_properties_and_leaves_its_data_to_the_sweep() -> N
         deletion.delete_iso(world.account, NAMES, "i")
         assert sorted(name for _container, name in world.account.objects) == [
             ".abilities", "data/one/000000", "other.properties"]
+
+
+def _damage(world: World, child: Point, how: str) -> None:
+    """Let *child* be so damaged that it cannot be relinked."""
+    account = world.account
+    if how == "point.json":
+        account.put(A, names.of_point(child.image_id, names.POINT), b"{")
+    elif how == "table":
+        own = {ref.table for ref in child.regions}
+        for table in own:
+            account.put(A, table, b"damaged")
+    else:
+        account.delete(A, child.segments[-1].name)
+
+
+def _etags(world: World) -> Dict[Any, str]:
+    """Return what is there, but for what a view that could not be written was to consist of."""
+    return {key: value.etag for key, value in world.account.objects.items()
+            if "/delta.vhd.parts/" not in key[1]}
+
+
+DAMAGE = ["point.json", "table", "segment"]
+
+
+@pytest.mark.parametrize("how", DAMAGE)
+def test_a_damaged_child_keeps_its_parent_unless_forced(template: World, how: str) -> None:
+    world = template.copied()
+    first, second, third, grown, _other = _points(world)
+    _damage(world, third, how)
+    before = _etags(world)
+    with pytest.raises(exceptions.PointInvalid, match="--force") as caught:
+        world.delete(second)
+    assert "%s/points/%s" % (A, third.image_id) in str(caught.value)
+    assert _etags(world) == before
+    done = deletion.delete(world.account, NAMES, ABILITIES, second, force=True)
+    assert (done.relinked, done.unlinked) == ([], [third.image_id])
+    assert not _traces(world, second)
+    kept = {name for _container, name in _etags(world)
+            if name.startswith(names.of_point(third.image_id, ""))}
+    assert {key[1] for key in before if key[1].startswith(
+        names.of_point(third.image_id, ""))} - kept == {
+            names.of_point(third.image_id, names.DELTA_VIEW)}
+    assert grown in world.points()
+    assert first in world.points()
+
+
+@pytest.mark.parametrize("how", ["point.json", "table"])
+def test_a_damaged_child_is_mended_after_its_parent_was_deleted_by_force(
+        template: World, how: str) -> None:
+    world = template.copied()
+    _first, second, third, _grown, _other = _points(world)
+    _damage(world, third, how)
+    deletion.delete(world.account, NAMES, ABILITIES, second, force=True)
+    world.account.now += 20 * DAY
+    with contextlib.suppress(exceptions.PointInvalid):  # as long as it is not known what it needs
+        sweep.sweep(world.account, A, 7 * DAY, young=0, workers=1)
+    world.account.expire()
+    made = rebuild.rebuild(world.account, NAMES, ABILITIES, A, active=lambda image_id: True)
+    assert {each.state for each in made} == {rebuild.MADE}
+    assert len(world.points()) == 4
+    assert views.parent_of(world.account, A, third.image_id) == _first.image_id
+    world.check()
+
+
+def test_swift_not_answering_is_no_damage(template: World) -> None:
+    class Failing(Paused):
+        def request(self, verb: str, container: str, name: str = "") -> None:
+            if (verb, name) == ("PUT", names.of_point(third.image_id, names.DELTA_VIEW)):
+                raise exceptions.StoreUnreachable("503")
+
+    world = template.copied()
+    _first, second, third, _grown, _other = _points(world)
+    with pytest.raises(exceptions.StoreUnreachable):
+        deletion.delete(Failing(world.account), NAMES, ABILITIES, second, force=True)
+    world.check()
+    assert len(world.points()) == 5
+
+
+def test_a_link_that_cannot_be_mended_keeps_no_other_from_it(template: World) -> None:
+    world = template.copied()
+    _first, second, third, _grown, _other = _points(world)
+    _damage(world, second, "table")
+    for point in (second, third):
+        world.account.delete(A, names.of_point(point.image_id, names.DELTA_VIEW))
+    with pytest.raises((exceptions.PointInvalid, exceptions.StoreError)):
+        deletion.relink_broken(world.account, ABILITIES, A)
+    assert (A, names.of_point(third.image_id, names.DELTA_VIEW)) in world.account.objects
