@@ -41,7 +41,7 @@ check: install
 	$(NOVA) -m mypy
 
 unit: install
-	$(NOVA) -m pytest tests/unit
+	$(NOVA) -m pytest -n 2 tests/unit
 
 functional: install
 	$(NOVA) -m pytest $(FUNCTIONAL)
