@@ -19,9 +19,8 @@ errors are to be handled all the same.  None of them changes anything.
 
 from __future__ import annotations
 
+import logging
 from typing import Callable, Optional
-
-from oslo_log import log as logging
 
 from nova_swift_handler import exceptions
 from nova_swift_handler.xapi import disk as disks

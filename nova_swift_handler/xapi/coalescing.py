@@ -18,10 +18,9 @@ The collector is the SR's own and decides itself what it does, and when: SR.scan
 
 from __future__ import annotations
 
+import logging
 import time
 from typing import Callable, Collection, List, NamedTuple, Optional, Set, Tuple
-
-from oslo_log import log as logging
 
 from nova_swift_handler import exceptions
 from nova_swift_handler.xapi import collectable, errors, repository, tree

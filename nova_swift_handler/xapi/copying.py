@@ -14,9 +14,8 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Callable, Mapping, Optional
-
-from oslo_log import log as logging
 
 from nova_swift_handler import exceptions
 from nova_swift_handler.xapi import beforehand, marked, repository
