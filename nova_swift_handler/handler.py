@@ -117,6 +117,11 @@ class SwiftVhdHandler:
                 transfer_id=jobs.transfer_id(CONF.host), reap=not self._reaped)
             self._reaped = True
             result = process.run(job, listen, lambda: _check_instance(context, instance))
+        except nova_exception.InstanceNotFound:
+            if job is not None and made:
+                # The transfer destroys what it has not yet handed over; it may just have.
+                _destroy(job, made)
+            raise
         except exceptions.ImageUnavailable as error:
             LOG.warning("Boot of instance %s: %s", instance["uuid"], error)
             raise nova_exception.ImageNotFound(image_id=image_id) from error
@@ -223,7 +228,7 @@ def _clean_up(job: jobs.SnapshotJob) -> None:
 
 
 def _destroy(job: jobs.BootJob, vdi_uuids: List[str]) -> None:
-    """Destroy what a transfer process that died had made, whether it had told of it or not."""
+    """Destroy what a transfer process that died, or is unwanted, had made, told of or not."""
     try:
         process.run(jobs.DestroyJob(job.services, tuple(vdi_uuids), job.sr_ref, job.transfer_id))
     except exceptions.SwiftVhdError as error:

@@ -122,15 +122,15 @@ def _lines(ours: socket.socket, check: Callable[[], None]) -> Iterator[bytes]:
             data = None
         except ConnectionError:
             data = b""  # it died with the job unread
+        if data is not None:
+            if not data:
+                return
+            *lines, left = (left + data).split(b"\n")
+            yield from lines
+        # After what was said: a job that has ended needs no asking.
         if time.monotonic() >= due:
             check()
             due = time.monotonic() + LOOK
-        if data is None:
-            continue
-        if not data:
-            return
-        *lines, left = (left + data).split(b"\n")
-        yield from lines
 
 
 def _error(event: Dict[str, Any]) -> exceptions.SwiftVhdError:

@@ -101,11 +101,16 @@ def ask(monkeypatch):
     instance = Instance(uuid="u", name="instance-1", image_ref="")
 
     def run(job, listener=None, check=None):
+        for uuid in told:
+            listener({"event": "vdi", "uuid": uuid})
         check()
         return {"vdi_uuid": "v", "virtual_size": 1, "source": "swift", "blocks": 0, "segments": 0,
                 "parent": None, "sent_blocks": 0, "sent_bytes": 0, "registration": "location"}
 
-    def ask(verb):
+    told = []
+
+    def ask(verb, made=None):
+        told.extend([made] if made else [])
         monkeypatch.setattr(handler.process, "run", run)
         if verb == "upload":
             return handler.SwiftVhdHandler().upload_image(None, None, instance, IMAGE, ["vdi"])
@@ -139,6 +144,15 @@ def test_a_boot_whose_instance_is_deleted_ends(ask, monkeypatch, answer):
     answering(monkeypatch, answer)
     with pytest.raises(nova_exception.InstanceNotFound):
         ask("download")
+
+
+def test_a_disk_that_is_complete_when_its_instance_is_deleted_goes_too(ask, monkeypatch):
+    answering(monkeypatch, nova_exception.InstanceNotFound(instance_id="u"))
+    gone = []
+    monkeypatch.setattr(handler, "_destroy", lambda job, made: gone.extend(made))
+    with pytest.raises(nova_exception.InstanceNotFound):
+        ask("download", made="v")
+    assert gone == ["v"]
 
 
 @pytest.mark.parametrize("answer", [nova_exception.ImageNotAuthorized(image_id=IMAGE),

@@ -237,6 +237,6 @@ def children(pid: int) -> List[int]:
             command = Path("/proc/%d/cmdline" % each).read_bytes()
         except OSError:
             continue
-        if int(stat[1]) == pid and b"transfer.worker" in command:
+        if int(stat[1]) == pid and b"nova_swift_handler.transfer" in command:
             found.append(each)
     return found

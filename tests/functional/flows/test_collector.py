@@ -35,10 +35,10 @@ def hasty(sites: Any) -> Iterator[Site]:
 def test_a_snapshot_for_which_the_collector_is_too_slow_fails_and_leaves_nothing(
         hasty: Site, template: str) -> None:
     """Nova gives up before the handler is asked; the next one is a delta all the same."""
+    hasty.control.gc_background(None)
     server = hasty.boot(template, "impatient")
     hasty.write(server, "first", [0, 3 * MIB])
     first = hasty.stored(server)
-    hasty.control.gc_background(None)
     hasty.write(server, "second", [0, 30 * MIB])
     # What the first snapshot left in the chain would be coalesced by now.
     failed = hasty.alice.snapshot(server)

@@ -85,7 +85,7 @@ def test_further_transfers_wait_and_the_unwanted_ones_do_not(one_at_a_time: Site
     servers = [site.boot(template, "in-line-%d" % number) for number in range(3)]
     for server in servers:
         site.write(server, server, [0, 30 * MIB])
-    site.control.set_fault("rate", bytes_per_second=2 * MIB, direction="export")
+    site.control.set_fault("rate", bytes_per_second=MIB, direction="export")
     images: List[str] = []
     for server in servers:
         images.append(site.alice.snapshot(server))
