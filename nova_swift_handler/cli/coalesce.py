@@ -88,7 +88,7 @@ def _collect(session: Session, parsed_args: argparse.Namespace) -> List[Row]:
         ref = repository.find(session, parsed_args.sr)
     where = repository.read(session, ref)
     if not (parsed_args.wait or parsed_args.vdi):
-        session.call("SR.scan", ref, doing=f"scanning {where}")
+        coalescing.start(session, ref)
         return [("collect", where.uuid, "started")]
     with progress.bar(f"Coalescing {where.name}", unit=" VHDs") as shown:
         outcome = coalescing.watch(session, ref, shown, parsed_args.patience,

@@ -47,13 +47,23 @@ class Outcome(NamedTuple):
     left: List[collectable.Work]
 
 
-def trigger(session: sessions.Session, sr_ref: str) -> None:
-    """Start an SR's collector, e.g. when a snapshot was made or deleted.
+def start(session: sessions.Session, sr_ref: str) -> None:
+    """Start an SR's collector.
 
-    A failure is only logged: nothing depends on it, since SM starts it sooner or later.
+    :raises XapiError: the SR cannot be scanned.
+    """
+    # It lists all volumes, and waits for whatever holds the SR's lock.
+    session.call("SR.scan", sr_ref, read_timeout=session.settings.finish_timeout,
+                 doing="scanning an SR, so that its collector starts")
+
+
+def trigger(session: sessions.Session, sr_ref: str) -> None:
+    """Start an SR's collector when something has become collectable; failure is only logged.
+
+    Nothing depends on it, since SM starts it sooner or later.
     """
     try:
-        _scan(session, sr_ref)
+        start(session, sr_ref)
     except exceptions.XapiError as error:
         LOG.warning("%s", error)
 
@@ -78,7 +88,7 @@ def watch(session: sessions.Session, sr_ref: str,
     before: Set[str] = set()
     shape: Set[Tuple[str, Optional[str]]] = set()
     changed = kicked = time.monotonic()
-    _scan(session, sr_ref)
+    start(session, sr_ref)
     while True:
         where, forest = repository.read(session, sr_ref), tree.read(session, sr_ref)
         left = collectable.work(forest, where)
@@ -104,13 +114,9 @@ def watch(session: sessions.Session, sr_ref: str,
                 " SR's master, where the collector is SMGC")
         before, shape = todo, seen
         if now - kicked >= _KICK:
-            _scan(session, sr_ref)
+            start(session, sr_ref)
             kicked = now
         time.sleep(poll)
-
-
-def _scan(session: sessions.Session, sr_ref: str) -> None:
-    session.call("SR.scan", sr_ref, doing="scanning an SR, so that its collector starts")
 
 
 def _within(left: List[collectable.Work], forest: tree.Forest,

@@ -48,22 +48,34 @@ def copy(session: sessions.Session, vdi_uuid: str, transfer_id: str,
     """
     beforehand.copy(session, vdi_uuid, sr_ref)
     record = disks.get_record(session, vdi_uuid)
-    size = int(record["virtual_size"])
+    size, where = int(record["virtual_size"]), sr_ref or str(record["SR"])
     made = marked.create(
-        session, transfer_id, sr_ref or str(record["SR"]), size,
+        session, transfer_id, where, size,
         record["name_label"] if name_label is None else name_label,
         record["name_description"] if description is None else description, other_config or {})
-    doing = f"copying VDI {vdi_uuid} to VDI {made}"
     try:
-        source = session.call("VDI.get_by_uuid", vdi_uuid, doing=doing)
-        target = session.call("VDI.get_by_uuid", made, doing=doing)
-        with tasks.Call(session, doing, "VDI.copy", source, repository.NULL, repository.NULL,
-                        target) as task:
-            task.watch(lambda fraction: progress(int(fraction * size), size), check)
+        _fill(session, vdi_uuid, made, lambda fraction: progress(int(fraction * size), size),
+              check)
+    except exceptions.TaskFailed as failure:
+        full = repository.run_full(session, where, failure)  # while the copy takes its room
+        _destroy(session, made)
+        if full is None:
+            raise
+        raise full from failure
     except BaseException:
         _destroy(session, made)
         raise
     return made
+
+
+def _fill(session: sessions.Session, vdi_uuid: str, made: str,
+          progress: Callable[[float], None], check: Callable[[], None]) -> None:
+    doing = f"copying VDI {vdi_uuid} to VDI {made}"
+    source = session.call("VDI.get_by_uuid", vdi_uuid, doing=doing)
+    target = session.call("VDI.get_by_uuid", made, doing=doing)
+    with tasks.Call(session, doing, "VDI.copy", source, repository.NULL, repository.NULL,
+                    target) as task:
+        task.watch(progress, check)
 
 
 def _destroy(session: sessions.Session, uuid: str) -> None:

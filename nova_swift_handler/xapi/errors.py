@@ -52,7 +52,8 @@ _ADVICE: Dict[str, str] = {
     "HANDLE_INVALID": "it does not exist (any more)",
     "SR_BACKEND_FAILURE_79": "a disk must have between 1 MiB and 2040 GiB and cannot shrink",
     "SR_BACKEND_FAILURE_109":
-        "the snapshot chain is too long; let the SR's garbage collector coalesce it",
+        "the snapshot chain is too long; let the SR's garbage collector coalesce it (swift-vhd sr"
+        " coalesce --wait)",
     "SR_BACKEND_FAILURE_46":
         "if another host of the pool has the VDI open, detach it there or take a snapshot of it",
     "SR_BACKEND_FAILURE_47": "check that the SR is plugged on the host",

@@ -20,15 +20,11 @@ from typing import Callable, Iterable, NoReturn, Optional, Union
 from nova_swift_handler import exceptions
 from nova_swift_handler.xapi import http as data_http
 from nova_swift_handler.xapi import patience as patiences
-from nova_swift_handler.xapi import repository, request, sizes
+from nova_swift_handler.xapi import repository, request
 from nova_swift_handler.xapi import session as sessions
 from nova_swift_handler.xapi import task as tasks
 
 PATH = "/import_raw_vdi"
-
-_NO_ROOM = 16 * 1024 * 1024
-"""Free bytes below which a write error on an SR is put down to lack of room."""
-
 
 def import_disk(session: sessions.Session, vdi_uuid: str, length: int,
                 chunks: Iterable[Union[bytes, bytearray, memoryview]], fmt: str = "vhd",
@@ -56,9 +52,11 @@ def import_disk(session: sessions.Session, vdi_uuid: str, length: int,
     with tasks.Task(session, doing) as task:
         try:
             _transfer(session, task, {"vdi": vdi_uuid, "format": fmt}, length, chunks, progress)
-        except exceptions.XapiError as exc:
-            _put_down_to_room(session, vdi_uuid, exc)
-            raise
+        except exceptions.TaskFailed as exc:
+            full = _full(session, vdi_uuid, exc)
+            if full is None:
+                raise
+            raise full from exc
         finally:
             if isinstance(chunks, collections.abc.Generator):
                 chunks.close()
@@ -118,22 +116,16 @@ def _cut(session: sessions.Session, task: tasks.Task, connection: data_http.Data
         " data, destroy it and try again")
 
 
-def _put_down_to_room(session: sessions.Session, vdi_uuid: str,
-                      failure: exceptions.XapiError) -> None:
-    """Raise SrFull instead if that is what an anonymous write error was.
+def _full(session: sessions.Session, vdi_uuid: str,
+          failure: exceptions.XapiError) -> Optional[exceptions.SrFull]:
+    """Return SrFull if that is what an anonymous write error was.
 
-    vhd-tool reports every failure as VDI_IO_ERROR, a full file system included.  (A volume of an
-    LVM SR has its room before the first byte.)
+    vhd-tool reports every failure as VDI_IO_ERROR, a full file system included.
     """
     if failure.code != "VDI_IO_ERROR":
-        return
+        return None
     try:
         sr_ref = session.call("VDI.get_SR", session.call("VDI.get_by_uuid", vdi_uuid))
-        if repository.read(session, sr_ref).layout != sizes.FILE:
-            return
-        free = repository.measure(session, sr_ref).free
     except exceptions.XapiError:
-        return
-    if free < _NO_ROOM:
-        raise exceptions.SrFull(f"{failure}; the SR has {free} bytes free", failure.code,
-                                failure.params) from failure
+        return None
+    return repository.run_full(session, sr_ref, failure)

@@ -26,6 +26,8 @@ NULL = "OpaqueRef:NULL"
 _FILE_TYPES = ("ext", "ext4", "xfs", "nfs", "file", "smb", "cephfs", "glusterfs", "moosefs", "zfs")
 """Those whose drivers derive from SM's FileSR, in XenServer or XCP-ng."""
 _LVM_TYPES = ("lvm", "lvmoiscsi", "lvmohba", "lvmofcoe")
+_NO_ROOM = 16 * 1024 * 1024
+"""Free bytes below which a failed write to a file SR is put down to lack of room."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,6 +103,25 @@ def measure(session: sessions.Session, sr_ref: str) -> Repository:
     """Return an SR, its sizes as they are now."""
     session.call("SR.update", sr_ref, doing="measuring the free space of an SR")
     return read(session, sr_ref)
+
+
+def run_full(session: sessions.Session, sr_ref: str,
+             failure: exceptions.XapiError) -> Optional[exceptions.SrFull]:
+    """Return a failed write's error as one of a full SR, if that can have been its cause.
+
+    XAPI itself names no reason.  Only a file SR runs full while a disk is written: on LVM a volume
+    has its room before.
+    """
+    try:
+        if read(session, sr_ref).layout != sizes.FILE:
+            return None
+        free = measure(session, sr_ref).free
+    except exceptions.XapiError:
+        return None
+    if free >= _NO_ROOM:
+        return None
+    return exceptions.SrFull(f"{failure}; the SR has {free} bytes free", failure.code,
+                             failure.params)
 
 
 def every(session: sessions.Session) -> List[Repository]:

@@ -97,6 +97,15 @@ def test_a_failed_copy_is_destroyed(session: sessions.Session, storage: Storage,
     assert xapi.destroyed and not xapi.cancelled
 
 
+def test_a_copy_that_fills_the_sr_is_told_so_and_destroyed(
+        session: sessions.Session, storage: Storage, xapi: Copying, raises: Any) -> None:
+    storage.sr.update(physical_utilisation=str(100 * GIB - 4096 * 10))
+    xapi.states = [{"status": "failure", "error_info": ["VDI_COPY_FAILED", "x"]}]
+    with raises(exceptions.SrFull, "VDI_COPY_FAILED.*40960 bytes free"):
+        copying.copy(session, "vdi", "transfer-1")
+    assert "made" not in storage.vdis
+
+
 @pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, ZeroDivisionError])
 def test_an_interrupted_copy_is_cancelled_and_destroyed(
         session: sessions.Session, storage: Storage, xapi: Copying, error: Any) -> None:
