@@ -39,7 +39,7 @@ HEARTBEAT = 300.0
 LIFETIME = 6 * 3600
 """Seconds after the last heartbeat for which an upload must still be reckoned with."""
 
-UPLOAD, DELETE = "upload", "delete"
+UPLOAD, DELETE, RAW = "upload", "delete", "raw"
 
 
 class Intent:
@@ -47,7 +47,7 @@ class Intent:
 
     :param container: where it writes.
     :param inherits: segments of *other* containers that its point may name.
-    :param kind: ``UPLOAD`` or ``DELETE``, for people: a sweep holds off for each.
+    :param kind: ``UPLOAD``, ``DELETE`` or ``RAW``: a sweep holds off for each.
     :raises StoreError: it cannot be announced, so it must not begin.
     """
 

@@ -31,16 +31,18 @@ number of blocks.
 from __future__ import annotations
 
 import hashlib
+import uuid
 from concurrent import futures
-from typing import Dict, Iterator, Sequence, Set
+from typing import Callable, Dict, Iterator, List, Sequence, Set
 
 from nova_swift_handler import exceptions
-from nova_swift_handler.catalog import names
+from nova_swift_handler.catalog import intent, lookup, names
 from nova_swift_handler.catalog.blockmap import BlockMap
 from nova_swift_handler.catalog.point import Point
 from nova_swift_handler.catalog.segment import Segment
 from nova_swift_handler.catalog.stitcher import Stitcher
 from nova_swift_handler.catalog.zeros import Zeros
+from nova_swift_handler.store import lifetime, removal
 from nova_swift_handler.store.abilities import Abilities
 from nova_swift_handler.store.account import Account, Stored
 from nova_swift_handler.store.manifest import Entry
@@ -54,10 +56,11 @@ def publish(account: Account, abilities: Abilities, point: Point, blocks: BlockM
     """Write the view ``disk.raw`` of a point; to write it again changes nothing.
 
     What it consists of beside the point's segments lies below the point, and goes with it.  A
-    failure leaves some of that there.
+    failure leaves some of that there, for the next attempt or for the sweep.
 
     :param blocks: where the point's blocks are; refers to *stored*.
     :raises AbilityMissing: the cluster cannot stitch it.
+    :raises ObjectMissing: the point was deleted meanwhile; then nothing of it is left.
     :raises StoreError: Swift refused a write.
     """
     if not (abilities.ranges and abilities.nested and abilities.nested_ranges):
@@ -65,23 +68,62 @@ def publish(account: Account, abilities: Abilities, point: Point, blocks: BlockM
             "the point of image %s can have no %s here: this cluster does not stitch ranges of "
             "objects, or of stitched ones; restore it to a raw file with `swift-vhd snapshot "
             "restore`, and store that" % (point.image_id, names.RAW_VIEW))
-    view = names.of_point(point.image_id, names.RAW_VIEW)
-    if not point.virtual_size:
-        return account.put(point.container, view, b"")
-    parts = names.view_parts(point.image_id, names.RAW_VIEW)
-    stitcher = Stitcher(account, abilities, point.container)
-    zeros = Zeros(account, abilities, point.container, parts)
-    zeros.put(_longest_gap(blocks, point.virtual_size))
-    aliases: Dict[int, str] = {}
-    if abilities.symlinks:
-        aliases = _put_links(account, point.container, parts, blocks, stored)
-    entries = _entries(blocks, stored, point.virtual_size, aliases, zeros)
-    result = stitcher.put(view, parts, entries, abilities.depth - zeros.depth)
+    written: List[str] = []
+    with intent.Intent(account, point.container, str(uuid.uuid4()), point.image_id,
+                       kind=intent.RAW):
+        try:
+            result = _put(account, abilities, point, blocks, stored, written.append)
+            if intent.sweeping(account, point):
+                _pardon(account, point, written)
+        except exceptions.StoreError:
+            _check_there(account, point, written)
+            raise
+        _check_there(account, point, written)
     if result.size != point.virtual_size:
         raise exceptions.StoreCorrupt(
             "the stitched %s of image %s has %d bytes, its disk has %d"
             % (names.RAW_VIEW, point.image_id, result.size, point.virtual_size))
     return result
+
+
+def _put(account: Account, abilities: Abilities, point: Point, blocks: BlockMap,
+         stored: Sequence[Segment], note: Callable[[str], None]) -> Stored:
+    """Write the view and what it consists of.
+
+    :param note: called with the name of each object that is written.
+    """
+    view = names.of_point(point.image_id, names.RAW_VIEW)
+    if not point.virtual_size:
+        note(view)
+        return account.put(point.container, view, b"")
+    parts = names.view_parts(point.image_id, names.RAW_VIEW)
+    stitcher = Stitcher(account, abilities, point.container, note=note)
+    zeros = Zeros(account, abilities, point.container, parts, note)
+    zeros.put(_longest_gap(blocks, point.virtual_size))
+    aliases: Dict[int, str] = {}
+    if abilities.symlinks:
+        aliases = _put_links(account, point.container, parts, blocks, stored, note)
+    entries = _entries(blocks, stored, point.virtual_size, aliases, zeros)
+    return stitcher.put(view, parts, entries, abilities.depth - zeros.depth)
+
+
+def _pardon(account: Account, point: Point, written: Sequence[str]) -> None:
+    """Pardon what was *written*: who has begun to sweep before it was may have condemned it."""
+    with futures.ThreadPoolExecutor(_WORKERS) as pool:
+        list(pool.map(lambda name: lifetime.pardon(account, point.container, name), written))
+
+
+def _check_there(account: Account, point: Point, written: Sequence[str]) -> None:
+    """Remove what was *written* for a point that is gone: who deleted it may not have seen it.
+
+    :raises ObjectMissing: so it is.
+    """
+    if not lookup.complete(account, point):
+        removal.remove(account, ((point.container, name) for name in reversed(written)),
+                       "publishing a disk that was deleted meanwhile")
+        raise exceptions.ObjectMissing(
+            "the point of image %s was deleted while its %s was written"
+            % (point.image_id, names.RAW_VIEW))
 
 
 def _entries(blocks: BlockMap, stored: Sequence[Segment], virtual_size: int,
@@ -120,9 +162,10 @@ def _longest_gap(blocks: BlockMap, virtual_size: int) -> int:
 
 
 def _put_links(account: Account, container: str, parts: str, blocks: BlockMap,
-               stored: Sequence[Segment]) -> Dict[int, str]:
+               stored: Sequence[Segment], note: Callable[[str], None]) -> Dict[int, str]:
     """Make a link to each segment of which two blocks follow one another; return their paths."""
     def put(number: int) -> None:
+        note(_link(parts, stored[number]))
         account.symlink(container, _link(parts, stored[number]), stored[number].path)
 
     wanted = sorted(_repeated(blocks))

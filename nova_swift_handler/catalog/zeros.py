@@ -14,7 +14,7 @@
 
 from __future__ import annotations
 
-from typing import List, NamedTuple
+from typing import Callable, List, NamedTuple
 
 from nova_swift_handler.store.abilities import Abilities
 from nova_swift_handler.store.account import Account
@@ -39,15 +39,17 @@ class Zeros:
     Two, because parts of one object that follow one another are slow to read.
 
     :param parts: what the objects' names begin with.
+    :param note: called with each object's name before it is written.
 
     :ivar depth: how many manifests are nested in the deepest of them.
     """
 
     def __init__(self, account: Account, abilities: Abilities, container: str,
-                 parts: str) -> None:
+                 parts: str, note: Callable[[str], None] = lambda name: None) -> None:
         self._account = account
         self._container = container
         self._parts = parts
+        self._note = note
         self._full = max(2, min(_FULL, abilities.max_entries))
         self._steps: List[_Step] = []
 
@@ -79,10 +81,12 @@ class Zeros:
 
     def _put_stored(self, letter: str) -> Entry:
         name = "%szeros-%d.%s" % (self._parts, _STORED, letter)
+        self._note(name)
         stored = self._account.put(self._container, name, bytes(_STORED))
         return Entry("/%s/%s" % (self._container, name), stored.etag, stored.size)
 
     def _put_stitched(self, entries: List[Entry]) -> Entry:
         name = "%szeros-%d" % (self._parts, sum(entry.size for entry in entries))
+        self._note(name)
         stored = self._account.put_manifest(self._container, name, entries)
         return Entry("/%s/%s" % (self._container, name), stored.etag, stored.size)

@@ -63,10 +63,13 @@ class Shelf:
             self.stored.append(Segment(container, name, put.etag, put.size, count))
 
     def point(self, virtual_size: int, container: str = "") -> Point:
-        """Return a new point."""
-        return cast(Point, types.SimpleNamespace(
+        """Return a new point; a complete one, if it is in this shelf's own container."""
+        point = types.SimpleNamespace(
             container=container or self.container, image_id=str(uuid.uuid4()),
-            virtual_size=virtual_size))
+            virtual_size=virtual_size, segments=[])
+        if not container:
+            self.account.put_json(self.container, "points/%s/point.json" % point.image_id, {})
+        return cast(Point, point)
 
     def publish(self, point: Point, blocks: BlockMap, **limits: Any) -> Stored:
         """Publish a point's view, of a cluster whose abilities differ in *limits*."""
@@ -74,9 +77,10 @@ class Shelf:
                            blocks, self.stored)
 
     def written(self, point: Point) -> Set[str]:
-        """Return the names of all objects that belong to no other point."""
+        """Return the names of all objects that belong to no other point, but for its own."""
         rows = self.account.listing(point.container)
         return {row["name"] for row in rows if not row["name"].startswith("data/")
+                and not row["name"].endswith("/point.json")
                 and (point.image_id in row["name"] or not row["name"].startswith("points/"))}
 
     def sha256(self, point: Point) -> Tuple[int, str]:
