@@ -31,6 +31,7 @@ from nova_swift_handler import exceptions
 from nova_swift_handler.glance import ovf
 from nova_swift_handler.glance.body import Body, Plain
 from nova_swift_handler.glance.client import Client
+from nova_swift_handler.glance.diagnosis import SIZE_CAP
 from nova_swift_handler.glance.image import Image
 from nova_swift_handler.glance.published import Published
 from nova_swift_handler.glance.records import Records
@@ -69,6 +70,10 @@ def _send(client: Client, image_id: str, published: Published,
     """Make the one PUT; return what was sent and why it failed, unless the image is gone."""
     settings = client.settings
     source, length = published.open()
+    if length > SIZE_CAP:
+        LOG.warning("%s: a copy of %d bytes; unless image_size_cap in glance-api.conf is larger "
+                    "than that (default: 1 TiB), Glance refuses it when it has come so far.",
+                    doing, length)
     # Stock handlers boot archives; other kinds of disk are no handler's, and stay what they are.
     kind: Type[Body] = ovf.Archive if published.disk_format == "vhd" else Plain
     body = kind(source, length)

@@ -21,6 +21,7 @@ from typing import Any
 import pytest
 
 from nova_swift_handler import exceptions
+from nova_swift_handler.glance import upload
 from nova_swift_handler.glance.service import Published
 from tests.unit.glance import server
 from tests.unit.glance.server import IMAGE_ID, Answer, Server
@@ -59,6 +60,16 @@ def test_the_copy_goes_out_with_the_users_token(glance: Server) -> None:
     assert register(glance) == "upload"
     put, = glance.made("PUT", FILE)
     assert put.headers["x-auth-token"] == server.TOKEN
+
+
+@pytest.mark.parametrize(("cap", "told"), [(len(VHD), False), (len(VHD) - 1, True)])
+def test_a_copy_that_glance_may_not_take_to_its_end_is_told_of(
+        glance: Server, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture,
+        cap: int, told: bool) -> None:
+    monkeypatch.setattr(upload, "SIZE_CAP", cap)
+    keeping(glance)
+    register(glance)
+    assert ("image_size_cap" in caplog.text) == told
 
 
 @pytest.mark.parametrize("lie, reason", [
