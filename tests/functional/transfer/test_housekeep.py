@@ -25,7 +25,7 @@ from typing import Any, Dict, Iterator, List
 
 import pytest
 
-from nova_swift_handler.catalog import names, sweep
+from nova_swift_handler.catalog import emptied, names, sweep
 from nova_swift_handler.catalog.point import Point
 from nova_swift_handler.cli import app
 from nova_swift_handler.glance.settings import GlanceSettings
@@ -166,6 +166,48 @@ def test_snapshots_are_deleted_and_pruned_on_demand(here: Site, disk: Disk, capf
     assert [images.exists(image_id) for image_id in ids] == [False, False, False, True]
     assert [bool(here.find(image_id)) for image_id in ids] == [False, False, False, True]
     _check(here, {ids[3]: stored[ids[3]]})
+
+
+def test_a_snapshot_with_a_damaged_child_is_deleted_by_force(
+        here: Site, disk: Disk, capfd: Any) -> None:
+    stored = _volume(here, disk)
+    first, child, last = stored
+    container = here.names.volume("a")
+    point = here.find(child)
+    assert point is not None
+    table = point.regions[0].table
+    whole = here.account.get(container, table)
+    here.account.put(container, table, b"damaged")
+    here.services().images(None).delete(first)
+    assert here.run("snapshot", "delete", first) == 7
+    told = capfd.readouterr().err
+    assert "--force" in told
+    assert child in told
+    gone, = here.command(capfd, "snapshot", "delete", "--force", first)
+    assert (gone["Relinked"], gone["Unlinked"]) == ("", child)
+    assert here.find(first) is None
+    _check(here, {last: stored[last]})
+    here.account.put(container, table, whole)
+    assert [row["What"] for row in here.command(capfd, "store", "reconcile")] == [
+        "chain mended"]
+    del stored[first]
+    _check(here, stored)
+
+
+def test_the_container_of_a_volume_goes_when_it_is_empty(
+        here: Site, disk: Disk, capfd: Any) -> None:
+    stored = _volume(here, disk, 1)
+    container = here.names.volume("a")
+    here.command(capfd, "snapshot", "delete", "--with-image", *stored)
+    sweep.sweep(here.account, container, 7 * DAY, young=0)
+    assert not emptied.remove(here.account, container, 0)
+    here.expire(container)
+    assert not emptied.remove(here.account, container, DAY)
+    assert emptied.remove(here.account, container, 0)
+    assert container not in here.contents()
+    stored = _volume(here, disk, 2)
+    assert here.command(capfd, "store", "reconcile") == []
+    _check(here, stored)
 
 
 def test_containers_that_are_not_ours_are_not_swept(here: Site, capfd: Any) -> None:
