@@ -147,6 +147,7 @@ _HOST = """
     local_cache_sr        ref:SR             ro
     chipset_info          map                ro
     PCIs                  set                ro
+    PUSBs                 set                ro
     PGPUs                 refs:PGPU.host     ro
     ssl_legacy            bool               ro
     guest_VCPUs_params    map                rw

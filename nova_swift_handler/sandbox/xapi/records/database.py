@@ -21,6 +21,7 @@ import uuid as uuids
 from typing import Any, DefaultDict, Dict, List, Optional, Tuple
 
 from nova_swift_handler.sandbox.xapi import errors
+from nova_swift_handler.sandbox.xapi.records.changes import Changes
 from nova_swift_handler.sandbox.xapi.records.classes import all_classes
 from nova_swift_handler.sandbox.xapi.records.schema import Schema
 from nova_swift_handler.sandbox.xapi.records.store import Store
@@ -37,10 +38,12 @@ class Database:
     """Thread-safe.  ``lock`` is reentrant: hold it to make several steps one.
 
     Reading gives copies.  An unknown ref raises HANDLE_INVALID, an unknown uuid UUID_INVALID.
+    ``changes`` tells what was done when.
     """
 
     def __init__(self, store: Store):
         self.lock = threading.RLock()
+        self.changes = Changes(self.lock)
         self.schemas = all_classes()
         self._store = store
         self._tables: Dict[str, Dict[str, Values]] = {name: {} for name in self.schemas}
@@ -49,9 +52,10 @@ class Database:
         self._links: DefaultDict[Tuple[str, str, str], Dict[str, None]] = (
             collections.defaultdict(dict))
         self._linking = self._linking_fields()
-        for cls, ref, values in store.load():
-            if cls in self.schemas:
-                self._place(cls, ref, self._complete(self.schemas[cls], values))
+        with self.lock:
+            for cls, ref, values in store.load():
+                if cls in self.schemas:
+                    self._place(cls, ref, self._complete(self.schemas[cls], values))
 
     def _linking_fields(self) -> Dict[str, List[str]]:
         linking: Dict[str, List[str]] = {name: [] for name in self.schemas}
@@ -98,12 +102,14 @@ class Database:
             self._unlink(cls, ref, row, relinked)
             row.update(copy.deepcopy(changes))
             self._link(cls, ref, row, relinked)
+            self.changes.modified(cls, ref)
             self._write(cls, ref)
 
     def delete(self, cls: str, ref: str) -> None:
         with self.lock:
             row = self._row(cls, ref)
             self._unlink(cls, ref, row, self._linking[cls])
+            self.changes.deleted(cls, ref)
             del self._tables[cls][ref]
             self._uuids.pop((cls, row["uuid"]), None)
             if self.schemas[cls].persistent:
@@ -112,6 +118,7 @@ class Database:
     def _place(self, cls: str, ref: str, row: Values) -> None:
         self._tables[cls][ref] = row
         self._uuids[(cls, row["uuid"])] = ref
+        self.changes.created(cls, ref)
         self._link(cls, ref, row, self._linking[cls])
 
     def _write(self, cls: str, ref: str) -> None:
@@ -122,14 +129,21 @@ class Database:
         for name in names:
             if row[name] != NULL:
                 self._links[(cls, name, row[name])][ref] = None
+                self._touch(self.schemas[cls].fields[name].target, row[name])
 
     def _unlink(self, cls: str, ref: str, row: Values, names: List[str]) -> None:
         for name in names:
             referrers = self._links.get((cls, name, row[name]))
             if referrers is not None:
                 referrers.pop(ref, None)
+                self._touch(self.schemas[cls].fields[name].target, row[name])
                 if not referrers:
                     del self._links[(cls, name, row[name])]
+
+    def _touch(self, cls: str, ref: str) -> None:
+        """A list of references changed with what it lists."""
+        if ref in self._tables[cls]:
+            self.changes.modified(cls, ref)
 
     # -- reading
 

@@ -15,6 +15,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from typing import Any, Callable, Dict
 
 from nova_swift_handler.sandbox.xapi.errors import ApiError
@@ -26,6 +27,8 @@ _EMPTY: Dict[str, Any] = {
     "set": [], "refs": [], "map": {},
 }
 
+
+_DATE = re.compile(r"\d{4}-?\d\d-?\d\dT\d\d:\d\d:\d\d(\.\d+)?Z?")
 
 
 def _texts(value: Any) -> bool:
@@ -40,9 +43,9 @@ def _map(value: Any) -> bool:
 _FITS: Dict[str, Callable[[Any], bool]] = {
     "string": lambda value: isinstance(value, str),
     "ref": lambda value: isinstance(value, str),
-    "float": lambda value: isinstance(value, float),
+    "float": lambda value: isinstance(value, (int, float)) and not isinstance(value, bool),
     "bool": lambda value: isinstance(value, bool),
-    "datetime": lambda value: isinstance(value, DateTime),
+    "datetime": lambda value: isinstance(value, str) and bool(_DATE.fullmatch(value)),
     "set": _texts, "refs": _texts, "map": _map,
 }
 #: How the notation of a default is read; text where nothing is said.
@@ -82,7 +85,8 @@ class Field:
     def accept(self, value: Any) -> Any:
         """Check a value a client sent and return it as it is stored.
 
-        Integers may come as text or as ``<int>``.  Raises FIELD_TYPE_ERROR.
+        Integers may come as text or as ``<int>``, dates as text where the wire has no other way
+        (JSON).  Raises FIELD_TYPE_ERROR.
         """
         if self.kind == "int":
             try:
@@ -91,7 +95,9 @@ class Field:
                 raise ApiError("FIELD_TYPE_ERROR", self.name) from None
         if not _FITS[self.kind](value):
             raise ApiError("FIELD_TYPE_ERROR", self.name)
-        return NULL if self.kind == "ref" and not value else value
+        if self.kind == "float":
+            return float(value)
+        return NULL if self.kind == "ref" and not value else self.load(value)
 
     def load(self, value: Any) -> Any:
         """Give a value read back from disk its type again."""

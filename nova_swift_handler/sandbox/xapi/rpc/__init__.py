@@ -10,4 +10,4 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""XML-RPC as XAPI speaks it: the wire, the dispatcher, the verbs every class has."""
+"""XML-RPC and JSON-RPC as XAPI speaks them: the wires, the dispatcher, the verbs all have."""

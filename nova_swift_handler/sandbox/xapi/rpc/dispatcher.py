@@ -15,6 +15,7 @@
 from __future__ import annotations
 
 import inspect
+import keyword
 import logging
 from typing import TYPE_CHECKING, Any, List, Optional, Tuple
 
@@ -57,9 +58,10 @@ class Dispatcher:
 
     def _call(self, method: str, params: List[Any]) -> Any:
         name = method[len("Async."):] if method.startswith("Async.") else method
-        verb = self._find(name)
-        if verb is None:
+        found = self._find(name)
+        if found is None:
             raise ApiError("MESSAGE_METHOD_UNKNOWN", method)
+        verb, has_async = found
         session: Optional[str] = None
         arguments = params
         if name not in _WITHOUT_SESSION:
@@ -67,6 +69,8 @@ class Dispatcher:
         self._check_count(method, verb, len(params) - (session is not None))
         if session is not None:
             self._pool.sessions.check(session, self._host)
+        if name != method and not has_async:
+            raise ApiError("Fault", "No async mode for this operation (rpc: %s)" % method)
         self._faults(name)
         call = Call(self._host, name, session or "")
         if name == method:
@@ -75,14 +79,16 @@ class Dispatcher:
             method, call.session,
             lambda task: verb(Call(self._host, name, call.session, task), *arguments))
 
-    def _find(self, name: str) -> Optional[Verb]:
+    def _find(self, name: str) -> Optional[Tuple[Verb, bool]]:
+        """A verb and whether it has an Async mode, which those on fields do not have."""
         cls, _, verb = name.partition(".")
-        if verb.startswith("_"):
+        if verb.startswith("_") or verb.endswith("_") or verb == "sync_only":
             return None
-        own: Optional[Verb] = getattr(self._own.get(cls), verb, None)
-        if own is not None or cls not in self._generic:
-            return own
-        return self._generic[cls].find(verb)
+        own: Optional[Verb] = getattr(self._own.get(cls), _attribute(verb), None)
+        if own is not None:
+            return own, verb not in getattr(self._own[cls], "sync_only", ())
+        generic = self._generic[cls].find(verb) if cls in self._generic else None
+        return None if generic is None else (generic, False)
 
     def _check_count(self, method: str, verb: Verb, got: int) -> None:
         least, most = _arity(verb)
@@ -95,6 +101,10 @@ class Dispatcher:
             raise ApiError(fault["code"], *fault["params"])
         if self._pool.faults.strike("hang", direction="rpc", method=name):
             self._pool.faults.wait_while("hang")
+
+
+def _attribute(verb: str) -> str:
+    return verb + "_" if keyword.iskeyword(verb) else verb
 
 
 def _arity(verb: Verb) -> Tuple[int, int]:

@@ -18,6 +18,7 @@ as XAPI's database does (Encodings.UTF8_XML.longest_valid_prefix).
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import xmlrpc.client
 from typing import Any, List, Sequence, Tuple
@@ -37,6 +38,28 @@ def text_safe(text: str) -> str:
     """The longest start of ``text`` that XML can carry."""
     match = _ILLEGAL.search(text)
     return text[:match.start()] if match else text
+
+
+CONTENT_TYPE = "text/xml"
+
+
+@dataclasses.dataclass(frozen=True)
+class XmlCall:
+    """One call."""
+
+    method: str
+    params: List[Any]
+
+    def success(self, value: Any) -> bytes:
+        return success(value)
+
+    def failure(self, description: Sequence[str]) -> bytes:
+        return failure(description)
+
+
+def parse(body: bytes) -> XmlCall:
+    """Raises MalformedBody; FIELD_TYPE_ERROR for types of XML-RPC that XAPI does not use."""
+    return XmlCall(*parse_call(body))
 
 
 def parse_call(body: bytes) -> Tuple[str, List[Any]]:

@@ -157,11 +157,15 @@ class Controls:
         return [dataclasses.asdict(node) for node in repository.chain(vdi_uuid)]
 
     def state(self) -> Dict[str, int]:
-        """Counts: VDI (managed ones), base_copy, snapshot, VBD, dom0_VBD, task, pending_task,
-        VM (without dom0), running_VM, VIF, network, session."""
+        """Counts: VDI (managed ones), base_copy, snapshot, VBD, dom0_VBD, task and pending_task
+        (without those that go by themselves when they end), VM (without dom0), running_VM, VIF,
+        network, session."""
         db = self._pool.db
         with db.lock:
             vdis = [db.record("VDI", ref) for ref in db.refs("VDI")]
+            tasks = [db.record("task", ref) for ref in db.refs("task")]
+            tasks = [task for task in tasks
+                     if "destroy" not in task["current_operations"].values()]
             vbds = [db.get("VBD", ref, "VM") for ref in db.refs("VBD")]
             vms = [db.get("VM", ref, "power_state") for ref in db.refs("VM")
                    if not self._pool.is_dom0(ref)]
@@ -170,8 +174,8 @@ class Controls:
                 "base_copy": sum(not vdi["managed"] for vdi in vdis),
                 "snapshot": sum(vdi["is_a_snapshot"] for vdi in vdis),
                 "VBD": len(vbds), "dom0_VBD": sum(map(self._pool.is_dom0, vbds)),
-                "task": len(db.refs("task")),
-                "pending_task": len(db.find("task", status="pending")),
+                "task": len(tasks),
+                "pending_task": sum(task["status"] == "pending" for task in tasks),
                 "VM": len(vms), "running_VM": vms.count("Running"),
                 "VIF": len(db.refs("VIF")), "network": len(db.refs("network")),
                 "session": len(db.refs("session")),

@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING
 
 from nova_swift_handler.sandbox.xapi.datapath.export import ExportHandler
 from nova_swift_handler.sandbox.xapi.datapath.import_ import ImportHandler
+from nova_swift_handler.sandbox.xapi.rpc import json_wire, wire
+from nova_swift_handler.sandbox.xapi.rpc.dispatcher import Dispatcher
 from nova_swift_handler.sandbox.xapi.server import controls
 from nova_swift_handler.sandbox.xapi.server.connection import Routes
 from nova_swift_handler.sandbox.xapi.server.rpc import RpcHandler
@@ -29,10 +31,12 @@ if TYPE_CHECKING:
 
 def routes(pool: Pool, host: Host) -> Routes:
     """What one host of a pool serves."""
-    rpc = RpcHandler(pool, host)
+    dispatcher = Dispatcher(pool, host)
+    xml = RpcHandler(pool, dispatcher, wire)
     return {
-        ("POST", "/"): rpc,
-        ("POST", "/RPC2"): rpc,
+        ("POST", "/"): xml,
+        ("POST", "/RPC2"): xml,
+        ("POST", "/jsonrpc"): RpcHandler(pool, dispatcher, json_wire),
         ("GET", "/export_raw_vdi"): ExportHandler(pool, host),
         ("PUT", "/import_raw_vdi"): ImportHandler(pool, host),
         ("POST", controls.PREFIX): controls.ControlHandler(pool, host),

@@ -87,6 +87,11 @@ class Sessions:
                 self._check_master(host)
             self._pool.db.update("session", ref, last_active=now())
 
+    def check_quietly(self, ref: str) -> None:
+        """Whether a session is still good, without using it.  Raises SESSION_INVALID."""
+        if ref not in self._local and not self._pool.db.exists("session", ref):
+            raise ApiError("SESSION_INVALID", ref)
+
     def logout(self, ref: str) -> None:
         if self._local.pop(ref, None) is not None:
             return

@@ -15,10 +15,11 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any, Callable
+from typing import TYPE_CHECKING, Any, Callable, Dict
 
 from nova_swift_handler.sandbox.xapi import errors
 from nova_swift_handler.sandbox.xapi.errors import ApiError
+from nova_swift_handler.sandbox.xapi.records.database import new_ref
 from nova_swift_handler.sandbox.xapi.rpc import wire
 from nova_swift_handler.sandbox.xapi.rpc.values import NULL, now
 
@@ -53,6 +54,7 @@ class Tasks:
                 self._pool.db.update(
                     "task", ref, progress=1.0, finished=now(), allowed_operations=[],
                     status="success")
+                self._sweep(ref)
 
     def fail(self, ref: str, error: ApiError) -> None:
         status = "cancelled" if error.code == "TASK_CANCELLED" else "failure"
@@ -61,6 +63,51 @@ class Tasks:
                 self._pool.db.update(
                     "task", ref, progress=1.0, finished=now(), allowed_operations=[],
                     error_info=error.description, status=status)
+                self._sweep(ref)
+
+    def destroy(self, ref: str) -> None:
+        """A task that is not over is only marked, and goes when it is (xapi_task.ml, db_gc)."""
+        with self._pool.db.lock:
+            if self._pending(ref):
+                self._mark(ref, "task", "destroy")
+            else:
+                self._pool.db.delete("task", ref)
+
+    def cancel(self, ref: str) -> None:
+        """Ask whoever works on a task to stop; who does not ask goes on."""
+        with self._pool.db.lock:
+            self._pool.db.record("task", ref)
+            self._mark(ref, new_ref(), "cancel")
+
+    def set_cancellable(self, ref: str) -> None:
+        """Tell clients that whoever works on the task looks for their wish."""
+        with self._pool.db.lock:
+            if self._pending(ref):
+                self._pool.db.update("task", ref, allowed_operations=["cancel"])
+
+    def stop_if_cancelled(self, ref: str) -> None:
+        """For those who work long.  Raises TASK_CANCELLED."""
+        with self._pool.db.lock:
+            if self._pending(ref) and "cancel" in self._operations(ref).values():
+                raise ApiError("TASK_CANCELLED", ref)
+
+    def set_status(self, ref: str, status: str) -> None:
+        """What a client says of a task of its own."""
+        with self._pool.db.lock:
+            self._pool.db.update("task", ref, status=status)
+            self._sweep(ref)
+
+    def _operations(self, ref: str) -> Dict[str, str]:
+        operations: Dict[str, str] = self._pool.db.get("task", ref, "current_operations")
+        return operations
+
+    def _mark(self, ref: str, key: str, operation: str) -> None:
+        self._pool.db.update(
+            "task", ref, current_operations={**self._operations(ref), key: operation})
+
+    def _sweep(self, ref: str) -> None:
+        if not self._pending(ref) and "destroy" in self._operations(ref).values():
+            self._pool.db.delete("task", ref)
 
     def is_pending(self, ref: str) -> bool:
         with self._pool.db.lock:

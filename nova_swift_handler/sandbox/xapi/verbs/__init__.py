@@ -14,13 +14,15 @@
 
 A class here is named as XAPI names it; its public methods are its verbs.  Each takes the
 ``Call`` first, then XAPI's parameters; the number of parameters a client must give is read from
-the signature, defaults being parameters that later releases added.
+the signature, defaults being parameters that later releases added.  A verb whose name is a word of
+Python's ends with an underscore.  ``sync_only`` names the verbs that have no Async mode.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Dict
 
+from nova_swift_handler.sandbox.xapi.verbs.event import Event
 from nova_swift_handler.sandbox.xapi.verbs.host import HostVerbs
 from nova_swift_handler.sandbox.xapi.verbs.network import Network
 from nova_swift_handler.sandbox.xapi.verbs.pbd import PBD
@@ -43,4 +45,5 @@ def all_verbs(pool: Pool) -> Dict[str, Any]:
         "session": Session(pool), "task": Task(pool), "host": HostVerbs(pool), "SR": SR(pool),
         "PBD": PBD(pool), "VDI": VDI(pool), "VBD": VBD(pool), "VM": VM(pool),
         "network": Network(pool), "VIF": VIF(pool), "secret": Secret(pool),
+        "event": Event(pool),
     }

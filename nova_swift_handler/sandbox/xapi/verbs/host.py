@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 
 class HostVerbs:
+    sync_only = ("compute_memory_overhead", "get_servertime")
+
     def __init__(self, pool: Pool):
         self._pool = pool
 

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 
 
 class Session:
+    sync_only = (
+        "login_with_password", "slave_local_login_with_password", "local_logout", "logout",
+        "change_password")
+
     def __init__(self, pool: Pool):
         self._pool = pool
 

@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 
 
 class SR:
+    sync_only = (
+        "get_supported_types", "set_virtual_allocation", "set_physical_size",
+        "set_physical_utilisation")
+
     def __init__(self, pool: Pool):
         self._pool = pool
 

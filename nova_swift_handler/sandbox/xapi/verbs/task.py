@@ -14,7 +14,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nova_swift_handler.sandbox.xapi.errors import ApiError
 from nova_swift_handler.sandbox.xapi.rpc.call import Call
@@ -22,8 +22,14 @@ from nova_swift_handler.sandbox.xapi.rpc.call import Call
 if TYPE_CHECKING:
     from nova_swift_handler.sandbox.xapi.pool import Pool
 
+_STATUSES = ("pending", "success", "failure", "cancelling", "cancelled")
+
 
 class Task:
+    sync_only = (
+        "create", "destroy", "set_status", "set_progress", "set_result", "set_error_info",
+        "set_resident_on")
+
     def __init__(self, pool: Pool):
         self._pool = pool
 
@@ -31,13 +37,30 @@ class Task:
         return self._pool.tasks.create(label, description, call.session)
 
     def destroy(self, _call: Call, task: str) -> None:
-        self._pool.db.delete("task", task)
+        self._pool.db.record("task", task)
+        self._pool.tasks.destroy(task)
 
     def cancel(self, _call: Call, task: str) -> None:
-        """Nothing here can be cancelled: the data path is not wired to it in XAPI either."""
-        if "cancel" not in self._pool.db.get("task", task, "allowed_operations"):
-            raise ApiError("OPERATION_NOT_ALLOWED", "task %s cannot be cancelled" % task)
+        """Copies heed it; the data path is not wired to it, in XAPI neither."""
+        self._pool.tasks.cancel(task)
 
-    def set_progress(self, _call: Call, task: str, value: float) -> None:
-        self._pool.db.record("task", task)
-        self._pool.tasks.progress(task, float(value))
+    def set_status(self, _call: Call, task: str, value: str) -> None:
+        if value.lower() not in _STATUSES:
+            raise ApiError("INVALID_VALUE", "task_status_type", value)
+        self._pool.tasks.set_status(task, value.lower())
+
+    def set_progress(self, _call: Call, task: str, value: Any) -> None:
+        self._set(task, "progress", value)
+
+    def set_result(self, _call: Call, task: str, value: Any) -> None:
+        self._set(task, "result", value)
+
+    def set_error_info(self, _call: Call, task: str, value: Any) -> None:
+        self._set(task, "error_info", value)
+
+    def set_resident_on(self, _call: Call, task: str, value: Any) -> None:
+        self._set(task, "resident_on", value)
+
+    def _set(self, task: str, name: str, value: Any) -> None:
+        db = self._pool.db
+        db.update("task", task, **{name: db.schemas["task"].fields[name].accept(value)})

@@ -29,6 +29,10 @@ _VIF_DEVICES = 7
 
 
 class VM:
+    sync_only = (
+        "get_boot_record", "get_allowed_VBD_devices", "get_allowed_VIF_devices",
+        "query_data_source", "set_is_a_template")
+
     def __init__(self, pool: Pool):
         self._pool = pool
 
