@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""A simulated XenServer / XCP-ng host: a standalone server, one process a host.
+"""A simulated XenServer / XCP-ng host, or a pool of them: a standalone server, one process a pool.
 
     python -m nova_swift_handler.sandbox.xapi --root DIR --listen 127.0.0.1:PORT ...
 
@@ -18,17 +18,16 @@ It needs the standard library only and imports nothing of the product, so that t
 share a mistake.  From the outside in:
 
     server/     HTTP over plain sockets; which path is served by what; the control end point
-    rpc/        XML-RPC on the wire, the dispatcher, the verbs that all classes have
+    rpc/        XML-RPC and JSON-RPC on the wire, the dispatcher, the verbs that all classes have
     verbs/      the verbs each class has of its own, one file a class
     datapath/   /export_raw_vdi and /import_raw_vdi
     plugins/    what host.call_plugin runs in dom0
-    services/   what the host does: disks, attachments, power, tasks, sessions, the collector
-    records/    the database: classes as tables of fields, records, filters, the file below it
-    storage/    SRs of type ext, lvm and iso: real VHD files
+    services/   what the pool does: disks, copies, attachments, power, tasks, sessions, events...
+    records/    the database: classes as tables of fields, records, filters, changes, the file
+    storage/    SRs on files and on volumes, and of ISO images: real VHD files
+    pool.py     all of that together; host.py: one host of it
     faults.py   what can be made to go wrong, by name
     control.py  the client of the control end point, for tests and for the sandbox
 
-Left for later, with a place to go: JSON-RPC and event.from (rpc/, fed by records/database.py),
-changed block tracking (services/, verbs/vdi.py), pools of several hosts (host.py, redirects in
-datapath/).
+What is as in XAPI and what is not: doc/source/simulator.rst.
 """

@@ -53,7 +53,7 @@ KINDS: Dict[str, Kind] = {
         "The SR has no space: create, snapshot, clone and resize fail with the SR type's error,"
         " an import fails after this many bytes.", {"after": 0, "sr": None, "times": None}),
     "slow": Kind(
-        "Sleep this many seconds for each MiB moved.",
+        "Sleep this many seconds for each MiB moved; VDI.copy is direction \"copy\".",
         {"seconds_per_mib": 0.1, "direction": None, **_DISK}),
     "rate": Kind(
         "Move at most this many bytes a second on each connection; time in which the client did"

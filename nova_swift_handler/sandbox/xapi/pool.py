@@ -21,7 +21,7 @@ from __future__ import annotations
 import collections
 import logging
 import os
-from typing import Any, Deque, Dict
+from typing import Any, Deque, Dict, Tuple
 
 from nova_swift_handler.sandbox.xapi import first_start
 from nova_swift_handler.sandbox.xapi.errors import ApiError
@@ -32,10 +32,14 @@ from nova_swift_handler.sandbox.xapi.records.store import Store
 from nova_swift_handler.sandbox.xapi.rpc.values import now
 from nova_swift_handler.sandbox.xapi.services.attachments import Attachments
 from nova_swift_handler.sandbox.xapi.services.collector import Collector
+from nova_swift_handler.sandbox.xapi.services.copies import Copies
 from nova_swift_handler.sandbox.xapi.services.disks import Disks
+from nova_swift_handler.sandbox.xapi.services.events import Events
 from nova_swift_handler.sandbox.xapi.services.power import Power
 from nova_swift_handler.sandbox.xapi.services.sessions import Sessions
 from nova_swift_handler.sandbox.xapi.services.tasks import Tasks
+from nova_swift_handler.sandbox.xapi.services.tracking import Tracking
+from nova_swift_handler.sandbox.xapi.services.vdi_rules import VdiRules
 from nova_swift_handler.sandbox.xapi.settings import Settings
 
 LOG = logging.getLogger(__name__)
@@ -54,10 +58,14 @@ class Pool:
         self.db = Database(Store(settings.database_path))
         self.faults = Faults()
         self.disks = Disks(self)
+        self.vdi_rules = VdiRules(self)
+        self.copies = Copies(self)
+        self.tracking = Tracking(self)
         self.attachments = Attachments(self)
         self.power = Power(self)
         self.sessions = Sessions(self)
         self.tasks = Tasks(self)
+        self.events = Events(self)
         #: Methods called, newest last; for tests.
         self.calls: Deque[str] = collections.deque(maxlen=20000)
         fresh = not self.db.refs("pool")
@@ -90,6 +98,13 @@ class Pool:
             if host.sees(sr):
                 return host
         raise ApiError("NO_HOSTS_AVAILABLE")
+
+    def hosts_for_copy(self, source: str, target: str) -> Tuple[Host, Host]:
+        """Who reads and who writes when a disk is copied between two SRs: one host if it can."""
+        for host in self.hosts:
+            if host.sees(source) and host.sees(target):
+                return host, host
+        return self.host_for(source), self.host_for(target)
 
     def sr_master(self, sr: str) -> Host:
         """The host whose SM may change an SR's structure: the pool's master for a shared one."""

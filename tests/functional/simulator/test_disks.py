@@ -23,6 +23,7 @@ import pytest
 from tests.functional.simulator.conftest import vdi_record
 from tests.functional.simulator.process import SimulatedHost
 from tests.functional.simulator.test_protocol import failure
+from tests.functional.simulator.transfers import wait_until
 
 MIB = 1 << 20
 
@@ -113,17 +114,91 @@ def test_a_copy_is_flat_and_inherits_but_for_sm_config(
         host.control.guest_sha256(xapi.VDI.get_uuid(vdi)))
 
 
-def test_a_copy_into_a_disk_overwrites_it(
+def test_a_copy_into_a_disk_writes_what_is_allocated_and_clears_nothing(
     host: SimulatedHost, xapi: Any, vdi: str, sr: str,
 ) -> None:
-    target = xapi.VDI.create(vdi_record(sr))
-    host.control.guest_pattern(xapi.VDI.get_uuid(target), "old", [[2 * MIB, MIB]])
-    assert xapi.VDI.copy(vdi, sr, "OpaqueRef:NULL", target) == target
-    assert host.control.guest_sha256(xapi.VDI.get_uuid(target)) == (
-        host.control.guest_sha256(xapi.VDI.get_uuid(vdi)))
+    control, uuid = host.control, xapi.VDI.get_uuid(vdi)
+    fresh = xapi.VDI.create(vdi_record(sr))
+    assert xapi.VDI.copy(vdi, sr, "OpaqueRef:NULL", fresh) == fresh
+    assert control.guest_sha256(xapi.VDI.get_uuid(fresh)) == control.guest_sha256(uuid)
+    used = xapi.VDI.create(vdi_record(sr, 12 * MIB))
+    used_uuid = xapi.VDI.get_uuid(used)
+    control.guest_pattern(used_uuid, "old", [[0, 12 * MIB]])
+    old = control.guest_read(used_uuid, 0, 12 * MIB)
+    xapi.VDI.copy(vdi, sr, "OpaqueRef:NULL", used)
+    source = control.guest_read(uuid, 0, 10 * MIB)
+    copied = control.guest_read(used_uuid, 0, 12 * MIB)
+    for block in range(6):  # the source has blocks 0 and 2
+        part = slice(block * 2 * MIB, (block + 1) * 2 * MIB)
+        assert copied[part] == (source[part] if block in (0, 2) else old[part]), block
+
+
+def test_a_copy_relative_to_a_base_writes_what_differs(
+    host: SimulatedHost, xapi: Any, vdi: str, sr: str,
+) -> None:
+    control, uuid = host.control, xapi.VDI.get_uuid(vdi)
+    base = xapi.VDI.snapshot(vdi)
+    control.guest_write(uuid, 7 * MIB, b"new")
+    delta = xapi.VDI.copy(vdi, sr, base, "OpaqueRef:NULL")
+    [leaf] = control.chain(xapi.VDI.get_uuid(delta))
+    got = control.guest_read(leaf["uuid"], 0, 10 * MIB)
+    assert got[7 * MIB:7 * MIB + 3] == b"new"
+    assert got[:6 * MIB] == bytes(6 * MIB)  # what base has as well is not in it
+    whole = xapi.VDI.copy(base, sr)
+    assert xapi.VDI.copy(vdi, sr, base, whole) == whole
+    assert control.guest_sha256(xapi.VDI.get_uuid(whole)) == control.guest_sha256(uuid)
+
+
+def test_copies_are_refused_by_what_they_are_made_of(
+    host: SimulatedHost, xapi: Any, vdi: str, sr: str,
+) -> None:
+    null, before = "OpaqueRef:NULL", len(xapi.SR.get_VDIs(sr))
     small = xapi.VDI.create(vdi_record(sr, 2 * MIB))
-    assert failure(xapi.VDI.copy, vdi, sr, "OpaqueRef:NULL", small)[:2] == [
-        "VDI_TOO_SMALL", small]
+    assert failure(xapi.VDI.copy, vdi, sr, null, small) == [
+        "VDI_TOO_SMALL", small, str(10 * MIB)]
+    fixed = xapi.VDI.create(vdi_record(sr))
+    xapi.VDI.set_read_only(fixed, True)
+    assert failure(xapi.VDI.copy, vdi, sr, null, fixed) == ["VDI_READONLY", fixed]
+    assert failure(xapi.VDI.copy, vdi, "OpaqueRef:gone", null, null) == [
+        "HANDLE_INVALID", "SR", "OpaqueRef:gone"]
+    if host.sr_type == "lvm":
+        raw = xapi.VDI.create(vdi_record(sr, 12 * MIB, sm_config={"type": "raw"}))
+        base = xapi.VDI.snapshot(vdi)
+        assert failure(xapi.VDI.copy, vdi, sr, base, raw) == ["VDI_NOT_SPARSE", raw]
+        xapi.VDI.copy(vdi, sr, null, raw)
+        uuids = [xapi.VDI.get_uuid(ref) for ref in (raw, vdi)]
+        assert host.control.guest_read(uuids[0], 0, 10 * MIB) == (
+            host.control.guest_read(uuids[1], 0, 10 * MIB))
+        for ref in (raw, base):
+            xapi.VDI.destroy(ref)
+    xapi.VDI.set_read_only(fixed, False)
+    for ref in (small, fixed):
+        xapi.VDI.destroy(ref)
+    host.control.gc_run()
+    assert len(xapi.SR.get_VDIs(sr)) == before
+
+
+def test_an_operation_under_way_keeps_others_out(xapi: Any, vdi: str, host: SimulatedHost,
+                                                 sr: str) -> None:
+    host.control.set_fault("slow", direction="copy", seconds_per_mib=0.2)
+    task = xapi.Async.VDI.copy(vdi, sr)
+    assert wait_until(lambda: xapi.VDI.get_current_operations(vdi) == {task: "copy"})
+    assert failure(xapi.VDI.snapshot, vdi) == [
+        "OPERATION_NOT_ALLOWED", "Snapshot operation not allowed during copy."]
+    assert failure(xapi.VDI.destroy, vdi) == ["VDI_IN_USE", vdi, "destroy"]
+    assert "destroy" not in xapi.VDI.get_allowed_operations(vdi)
+    assert wait_until(lambda: xapi.task.get_status(task) == "success")
+    xapi.task.destroy(task)
+    assert xapi.VDI.get_current_operations(vdi) == {}
+    assert "destroy" in xapi.VDI.get_allowed_operations(vdi)
+
+
+def test_a_sharable_disk_is_not_snapshotted_and_none_resized_online(xapi: Any, vdi: str,
+                                                                    sr: str) -> None:
+    assert failure(xapi.VDI.resize_online, vdi, str(20 * MIB)) == [
+        "SR_OPERATION_NOT_SUPPORTED", sr]
+    xapi.VDI.set_sharable(vdi, True)
+    assert failure(xapi.VDI.snapshot, vdi) == ["VDI_IS_SHARABLE", vdi]
 
 
 def test_snapshots_of_an_idle_disk_do_not_deepen_its_chain(

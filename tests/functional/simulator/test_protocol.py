@@ -175,11 +175,47 @@ def test_async_calls_leave_their_result_in_a_task(xapi: Any, sr: str) -> None:
     xapi.task.destroy(failing)
 
 
-def test_a_task_of_a_client_cannot_be_cancelled(xapi: Any) -> None:
+def test_a_cancelled_task_that_nobody_works_on_stays_pending(xapi: Any) -> None:
     task = xapi.task.create("label", "description")
-    assert failure(xapi.task.cancel, task)[0] == "OPERATION_NOT_ALLOWED"
+    xapi.task.cancel(task)
+    assert list(xapi.task.get_current_operations(task).values()) == ["cancel"]
     assert xapi.task.get_status(task) == "pending"
+    xapi.task.set_status(task, "cancelled")
     xapi.task.destroy(task)
+    assert failure(xapi.task.get_status, task)[0] == "HANDLE_INVALID"
+
+
+def test_a_pending_task_is_destroyed_when_it_is_over(xapi: Any) -> None:
+    task = xapi.task.create("label", "description")
+    xapi.task.destroy(task)
+    assert xapi.task.get_current_operations(task) == {"task": "destroy"}
+    xapi.task.set_progress(task, 0.5)
+    assert xapi.task.get_progress(task) == 0.5
+    xapi.task.set_status(task, "success")
+    assert failure(xapi.task.get_status, task)[0] == "HANDLE_INVALID"
+
+
+def test_a_cancelled_copy_stops_and_leaves_no_disk(
+    host: SimulatedHost, xapi: Any, sr: str,
+) -> None:
+    vdi = xapi.VDI.create(vdi_record(sr, 1 << 30))
+    host.control.guest_pattern(
+        xapi.VDI.get_uuid(vdi), "x", [[block << 21, 512] for block in range(100)])
+    before = len(xapi.SR.get_VDIs(sr))
+    host.control.set_fault("slow", direction="copy", seconds_per_mib=0.05)
+    task = xapi.Async.VDI.copy(vdi, sr)
+    while xapi.task.get_progress(task) == 0:
+        time.sleep(0.02)
+    assert xapi.task.get_allowed_operations(task) == ["cancel"]
+    xapi.task.cancel(task)
+    while xapi.task.get_status(task) == "pending":
+        time.sleep(0.02)
+    assert xapi.task.get_status(task) == "cancelled"
+    assert xapi.task.get_error_info(task) == ["TASK_CANCELLED", task]
+    host.control.clear_faults()
+    assert len(xapi.SR.get_VDIs(sr)) == before
+    xapi.task.destroy(task)
+    xapi.VDI.destroy(vdi)
 
 
 def test_plugins_report_as_plugins_do(xapi: Any, sr: str) -> None:

@@ -160,6 +160,7 @@ class Attachments:
             if modes:
                 sm_config[key] = "RW" if "RW" in modes else "RO"
             db.update("VDI", vdi, sm_config=sm_config)
+            self._pool.vdi_rules.refresh(vdi)
 
     def create(self, given: Values) -> str:
         """VBD.create: choose the device, refuse what cannot be, leave it unplugged."""

@@ -108,11 +108,11 @@ class Disks:
             virtual_allocation=repository.virtual_allocation)
 
     def _reconcile(self, sr: str, nodes: Mapping[str, Node], sizes: bool) -> None:
-        db = self._pool.db
+        db, logs = self._pool.db, self.repository(sr).cbt
         with db.lock:
             known = {db.get("VDI", ref, "uuid"): ref for ref in db.get("SR", sr, "VDIs")}
             for uuid, ref in known.items():
-                if uuid not in nodes:
+                if uuid not in nodes and not (logs and logs.has(uuid)):
                     self._forget(ref)
             for uuid, node in nodes.items():
                 if uuid in known:
@@ -139,15 +139,16 @@ class Disks:
     def _introduce(self, sr: str, node: Node, **fields: object) -> str:
         """A record for a node that has none; on an ISO SR the file's name stands in it."""
         file_name = node.name if self.repository(sr).type == "iso" else ""
-        return self._pool.db.insert("VDI", {
+        vdi = self._pool.db.insert("VDI", {
             "uuid": node.uuid, "SR": sr, "location": file_name or node.uuid,
             "name_label": "base copy" if node.hidden else file_name,
             "managed": not node.hidden, "read_only": node.hidden or node.read_only,
             "virtual_size": node.virtual_size,
             "physical_utilisation": node.physical_utilisation,
-            "sm_config": dict(node.sm_config), "allowed_operations": _operations(node),
-            **fields,
+            "sm_config": dict(node.sm_config), **fields,
         })
+        self._pool.vdi_rules.refresh(vdi)
+        return vdi
 
     def _forget(self, vdi: str) -> None:
         """Drop a record with the VBDs that name it; a CD drive is left empty."""
@@ -168,7 +169,7 @@ class Disks:
         sr = given["SR"]
         repository = self.repository(sr)
         self._check_space(repository, "create")
-        with self._operation(sr, "vdi_create"), self._locks[sr]:
+        with self.operation("SR", sr, "vdi_create", new_ref()), self._locks[sr]:
             slow = self._pool.faults.strike("vdi_create_slow")
             time.sleep(slow["seconds"] if slow else 0)
             node = repository.create(
@@ -180,19 +181,21 @@ class Disks:
         return vdi
 
     @contextlib.contextmanager
-    def _operation(self, sr: str, name: str) -> Iterator[None]:
-        """Show in the SR's record what is under way, as long as it is."""
-        db, task = self._pool.db, new_ref()
+    def operation(self, cls: str, ref: str, name: str, task: str) -> Iterator[None]:
+        """Show in a record what is under way, as long as it is."""
+        db = self._pool.db
         with db.lock:
-            db.update("SR", sr, current_operations={
-                **db.get("SR", sr, "current_operations"), task: name})
+            db.update(cls, ref, current_operations={
+                **db.get(cls, ref, "current_operations"), task: name})
         try:
             yield
         finally:
             with db.lock:
-                left = dict(db.get("SR", sr, "current_operations"))
+                left = dict(db.get(cls, ref, "current_operations"))
                 del left[task]
-                db.update("SR", sr, current_operations=left)
+                db.update(cls, ref, current_operations=left)
+            if cls == "VDI":
+                self._pool.vdi_rules.refresh(ref)
 
     def snapshot(self, vdi: str) -> str:
         return self._branch(vdi, "snapshot")
@@ -203,13 +206,11 @@ class Disks:
     def _branch(self, vdi: str, operation: str) -> str:
         """Snapshot or clone: the disk and the new one become children of a base copy."""
         db = self._pool.db
+        self._pool.vdi_rules.check(vdi, operation)
+        self._pool.vdi_rules.check_managed(vdi)
         record = db.record("VDI", vdi)
         sr = record["SR"]
         repository = self.repository(sr)
-        if not record["managed"]:
-            raise ApiError("VDI_NOT_MANAGED", vdi)
-        if repository.type == "iso":
-            raise ApiError("SR_OPERATION_NOT_SUPPORTED", sr)
         self._check_space(repository, operation)
         new_uuid, base_uuid = str(uuids.uuid4()), str(uuids.uuid4())
         with self._locks[sr]:
@@ -224,73 +225,20 @@ class Disks:
                 new = self._introduce(sr, nodes[new_uuid], **{
                     "snapshot_time": now(), "is_a_snapshot": operation == "snapshot",
                     "snapshot_of": vdi if operation == "snapshot" else NULL,
+                    "cbt_enabled": operation == "snapshot" and record["cbt_enabled"],
                     **_inherited(db.record("VDI", vdi)),
                 })
             self.refresh_sr(sr)
         return new
 
-    def copy(self, vdi: str, sr: str) -> str:
-        """VDI.copy to a new disk: flat, whatever chain the source has."""
-        db = self._pool.db
-        record = db.record("VDI", vdi)
-        self._check_source(vdi, record)
-        target = self.repository(sr)
-        self._check_space(target, "create")
-        new_uuid = str(uuids.uuid4())
-        with self._pool.attachments.in_dom0(self._pool.host_for(record["SR"]), vdi, "RO"):
-            base.copy_disk(
-                self.repository(record["SR"]), record["uuid"], target, new_uuid)
-        with self._locks[sr]:
-            node = target.scan()[new_uuid]
-            new = self._adopt(sr, node, _inherited(record))
-            self.refresh_sr(sr)
-        return new
-
-    def _adopt(self, sr: str, node: Node, fields: Values) -> str:
-        """Give a new node its record, also when a scan was quicker and made a bare one."""
-        db = self._pool.db
-        with db.lock:
-            if node.uuid in {db.get("VDI", ref, "uuid") for ref in db.get("SR", sr, "VDIs")}:
-                ref = db.by_uuid("VDI", node.uuid)
-                db.update("VDI", ref, **fields)
-                return ref
-            return self._introduce(sr, node, **fields)
-
-    def copy_into(self, vdi: str, target: str) -> None:
-        """VDI.copy with ``into_vdi``: the target's content becomes the source's."""
-        db = self._pool.db
-        source, into = db.record("VDI", vdi), db.record("VDI", target)
-        self._check_source(vdi, source)
-        if into["read_only"]:
-            raise ApiError("VDI_READONLY", target)
-        if into["virtual_size"] < source["virtual_size"]:
-            raise ApiError("VDI_TOO_SMALL", target, source["virtual_size"])
-        attachments, host = self._pool.attachments, self._pool.host_for(into["SR"])
-        with attachments.in_dom0(host, vdi, "RO"), attachments.in_dom0(host, target, "RW"):
-            reader = self.repository(source["SR"]).open(source["uuid"], False)
-            writer = self.repository(into["SR"]).open(into["uuid"], True)
-            with reader, writer:
-                for offset in range(0, source["virtual_size"], base.BLOCK):
-                    length = min(base.BLOCK, source["virtual_size"] - offset)
-                    data = reader.pread(offset, length)
-                    if data.strip(b"\0") or writer.pread(offset, length).strip(b"\0"):
-                        writer.pwrite(offset, data)
-                writer.flush()
-
-    def _check_source(self, vdi: str, record: Values) -> None:
-        if not record["managed"]:
-            raise ApiError("VDI_NOT_MANAGED", vdi)
-        if any(vbd["mode"] == "RW" for vbd in self._pool.attachments.of_vdi(vdi)):
-            raise ApiError("VDI_IN_USE", vdi, "copy")
-
-    def resize(self, vdi: str, size: int) -> None:
+    def resize(self, vdi: str, size: int, operation: str = "resize") -> None:
+        self._pool.vdi_rules.check(vdi, operation)
         record = self._pool.db.record("VDI", vdi)
         repository = self.repository(record["SR"])
-        if repository.type == "iso":
-            raise ApiError("SR_OPERATION_NOT_SUPPORTED", record["SR"])
+        self._pool.vdi_rules.check_managed(vdi)
         self._check_space(repository, "resize")
         with self._locks[record["SR"]]:
-            self._check_free(vdi, record, "resize")
+            self._pool.vdi_rules.check(vdi, operation)
             self._follow(vdi, repository.resize(record["uuid"], size))
             self.refresh_sr(record["SR"])
 
@@ -298,18 +246,16 @@ class Disks:
         record = self._pool.db.record("VDI", vdi)
         repository = self.repository(record["SR"])
         with self._locks[record["SR"]]:
-            self._check_free(vdi, record, "destroy")
-            repository.destroy(record["uuid"])
+            self._pool.vdi_rules.check(vdi, "destroy")
+            self._pool.vdi_rules.check_managed(vdi)
+            if record["type"] != "cbt_metadata":
+                repository.destroy(record["uuid"])
+            if repository.cbt is not None:
+                repository.cbt.delete(record["uuid"], merge=True)
             with self._pool.db.lock:
                 self._forget(vdi)
             self.refresh_sr(record["SR"])
         self._pool.collector.kick(record["SR"])
-
-    def _check_free(self, vdi: str, record: Values, operation: str) -> None:
-        if not record["managed"]:
-            raise ApiError("VDI_NOT_MANAGED", vdi)
-        if self._pool.attachments.of_vdi(vdi):
-            raise ApiError("VDI_IN_USE", vdi, operation)
 
     def _check_space(self, repository: StorageRepository, operation: str) -> None:
         """Fail as a full SR does, where that fault is on; EXT creates thin, and so never fails."""
@@ -326,9 +272,3 @@ class Disks:
 
 def _inherited(record: Values) -> Values:
     return {key: record[key] for key in _INHERITED}
-
-
-def _operations(node: Node) -> List[str]:
-    if node.hidden:
-        return ["forget"]
-    return ["clone", "copy", "destroy", "resize", "snapshot", "update"]

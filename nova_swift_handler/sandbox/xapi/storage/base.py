@@ -28,7 +28,10 @@ from __future__ import annotations
 import abc
 import dataclasses
 import os
-from typing import Any, Callable, Dict, List, Mapping, Optional
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, Mapping, Optional
+
+if TYPE_CHECKING:
+    from nova_swift_handler.sandbox.xapi.storage.cbt import Logs
 
 SECTOR = 512
 BLOCK = 2 * 1024 * 1024
@@ -135,6 +138,8 @@ class StorageRepository(abc.ABC):
     uuid: str
     type: str
     sm_config: Dict[str, str]
+    #: Logs of changed blocks; None where the driver keeps none.
+    cbt: Optional[Logs] = None
 
     @property
     @abc.abstractmethod
@@ -185,6 +190,10 @@ class StorageRepository(abc.ABC):
     @abc.abstractmethod
     def chain(self, uuid: str) -> List[Node]:
         """Nodes from ``uuid`` to its root."""
+
+    @abc.abstractmethod
+    def blocks(self, uuid: str, base: Optional[str] = None) -> List[int]:
+        """Numbers of the 2 MiB blocks an export (or copy) moves, ascending; ``base`` as there."""
 
     @abc.abstractmethod
     def export_vhd(
@@ -260,11 +269,12 @@ def open_sr(
 
 
 def copy_disk(
-    src_sr: StorageRepository, src_uuid: str, dst_sr: StorageRepository, dst_uuid: str
+    src_sr: StorageRepository, src_uuid: str, dst_sr: StorageRepository, dst_uuid: str,
+    progress: Optional[Progress] = None,
 ) -> Node:
-    """Copy a disk flat, as VDI.copy does: a new disk without parent, zeros left out.
+    """Copy a disk flat, as VDI.copy does: a new disk without parent.
 
-    The new disk is destroyed again when the copy fails.
+    The new disk is destroyed again when the copy fails, or ``progress`` raises.
     """
     from nova_swift_handler.sandbox.xapi.storage.copy import copy_flat
-    return copy_flat(src_sr, src_uuid, dst_sr, dst_uuid)
+    return copy_flat(src_sr, src_uuid, dst_sr, dst_uuid, progress)

@@ -65,6 +65,9 @@ def _copy_runs(image: VhdFile, block: int, have: int, result: bytearray, first: 
 class _Attached(Disk, abc.ABC):
     """What both kinds share: bounds, cutting at block borders, detaching once."""
 
+    #: Told of every write before it is done: offset and length, bytes.
+    note: Callable[[int, int], None] = staticmethod(lambda _offset, _length: None)
+
     def __init__(self, lock: SharedLock, writable: bool, detach: Callable[[], None]) -> None:
         self._lock = lock
         self._writable = writable
@@ -88,6 +91,7 @@ class _Attached(Disk, abc.ABC):
             raise errors.io_error()
         view = memoryview(data)
         for at, size in self._pieces(offset, len(data)):
+            self.note(at, size)
             self._write(at, view[at - offset:at - offset + size])
 
     def _pieces(self, offset: int, length: int) -> Iterator[Tuple[int, int]]:

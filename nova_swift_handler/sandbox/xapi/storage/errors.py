@@ -31,6 +31,8 @@ _DESCRIPTIONS = {
         "Volume Group out of space. The SR is over-provisioned, and out of space. Unable to grow "
         "the underlying volume to accommodate the virtual size of the disk."
     ),
+    459: "Changed block tracking log is in an inconsistent state.",
+    460: "Failed to calculate changed blocks for given VDIs.",
 }
 
 

@@ -239,19 +239,24 @@ class DirectoryRepository(StorageRepository):
         progress: Optional[Progress] = None,
     ) -> int:
         with self.open(uuid, writable=False) as source:
-            with self.lock.shared():
-                entry = self.entry(uuid)
-                raw, plan = entry.raw, None
-                if base is not None and (raw or self.entry(base).raw):
-                    raise StorageError("INTERNAL_ERROR", [
-                        "Cannot compute differences on non-VHD images" if raw else
-                        "base VDI is not a vhd; cannot compute differences"])
-                export.check_size(uuid, entry.virtual_size)
-                if not raw:
-                    plan = self._plan(uuid, base)
-            if plan is None:
-                plan = export.plan_raw(source)
+            plan = self._plan_of(source, uuid, base)
             return export.stream(plan, source, write, progress)
+
+    def blocks(self, uuid: str, base: Optional[str] = None) -> List[int]:
+        with self.open(uuid, writable=False) as source:
+            return list(self._plan_of(source, uuid, base).blocks)
+
+    def _plan_of(self, source: Disk, uuid: str, base: Optional[str]) -> export.Plan:
+        with self.lock.shared():
+            entry = self.entry(uuid)
+            if base is not None and (entry.raw or self.entry(base).raw):
+                raise StorageError("INTERNAL_ERROR", [
+                    "Cannot compute differences on non-VHD images" if entry.raw else
+                    "base VDI is not a vhd; cannot compute differences"])
+            export.check_size(uuid, entry.virtual_size)
+            if not entry.raw:
+                return self._plan(uuid, base)
+        return export.plan_raw(source)
 
     @abc.abstractmethod
     def _plan(self, uuid: str, base: Optional[str]) -> export.Plan:

@@ -15,12 +15,14 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import os
 import threading
 from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 from nova_swift_handler.sandbox.xapi.storage import (
+    cbt,
     disk,
     errors,
     export,
@@ -48,6 +50,8 @@ class VhdRepository(VhdDriver):
         #: leaf or node uuid -> sm_config keys the collector sets
         self.marks: Dict[str, Dict[str, str]] = {}
         self.collector = gc.Collector(self)
+        os.makedirs(root, exist_ok=True)
+        self.cbt: cbt.Logs = cbt.Logs(root)
         super().__init__(uuid, root, size)
 
     # -- files --------------------------------------------------------------------------------
@@ -214,6 +218,8 @@ class VhdRepository(VhdDriver):
     ) -> Dict[str, Node]:
         with self.structure():
             made = snapshot.double(self, uuid, new_uuid, base_uuid, clone, attached)
+            if not clone:
+                self.cbt.snapshot(uuid, new_uuid)
             return {node: self.node(self.entries[node]) for node in made}
 
     def resize(self, uuid: str, virtual_size: int) -> Node:
@@ -226,6 +232,7 @@ class VhdRepository(VhdDriver):
             size = sizes.valid_virtual_size(virtual_size)
             if size != entry.virtual_size:
                 self._resize(entry, size)
+                self.cbt.resize(uuid, size)
             return self.node(entry)
 
     def _resize(self, entry: Entry, size: int) -> None:
@@ -246,8 +253,10 @@ class VhdRepository(VhdDriver):
         for ancestor in self.lineage(entry.uuid):  # a broken chain shows at attach
             self.image(ancestor.uuid)
         resolve = _Resolver(self, entry.uuid)
-        return disk.ChainDisk(
+        attached = disk.ChainDisk(
             self.lock, writable, lambda: self._detach(entry, writable), resolve)
+        attached.note = functools.partial(self.cbt.note, entry.uuid)
+        return attached
 
     def _plan(self, uuid: str, base: Optional[str]) -> export.Plan:
         if base is None:

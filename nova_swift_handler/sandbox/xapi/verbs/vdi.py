@@ -14,7 +14,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Dict
+from typing import TYPE_CHECKING, Any, Dict, List
 
 from nova_swift_handler.sandbox.xapi.errors import ApiError
 from nova_swift_handler.sandbox.xapi.rpc.call import Call
@@ -28,6 +28,11 @@ _REQUIRED = ("SR", "virtual_size", "type", "sharable", "read_only", "other_confi
 
 
 class VDI:
+    sync_only = (
+        "set_missing", "set_read_only", "set_sharable", "set_managed", "set_virtual_size",
+        "set_physical_utilisation", "set_is_a_snapshot", "set_snapshot_of", "set_snapshot_time",
+        "get_nbd_info")
+
     def __init__(self, pool: Pool):
         self._pool = pool
 
@@ -51,33 +56,90 @@ class VDI:
         return self._pool.disks.clone(vdi)
 
     def copy(
-        self, _call: Call, vdi: str, sr: str, base_vdi: str = NULL, into_vdi: str = NULL,
+        self, call: Call, vdi: str, sr: str, base_vdi: str = NULL, into_vdi: str = NULL,
     ) -> str:
-        """``base_vdi`` only ever saves work; the whole disk is compared here instead."""
-        if into_vdi not in (NULL, ""):
-            self._pool.disks.copy_into(vdi, into_vdi)
-            return into_vdi
-        return self._pool.disks.copy(vdi, sr)
+        return self._pool.copies.copy(vdi, sr, base_vdi, into_vdi, call.task)
 
     def resize(self, _call: Call, vdi: str, size: Any) -> None:
-        field = self._pool.db.schemas["VDI"].fields["virtual_size"]
-        self._pool.disks.resize(vdi, field.accept(size))
+        self._pool.disks.resize(vdi, self._size(size))
 
     def resize_online(self, _call: Call, vdi: str, size: Any) -> None:
         """No VHD driver can."""
-        raise ApiError("SR_OPERATION_NOT_SUPPORTED", self._pool.db.get("VDI", vdi, "SR"))
+        self._pool.disks.resize(vdi, self._size(size), "resize_online")
+
+    def _size(self, size: Any) -> int:
+        return int(self._pool.db.schemas["VDI"].fields["virtual_size"].accept(size))
 
     def update(self, _call: Call, vdi: str) -> None:
         """Ask SM to look at the disk again: part of what a scan does."""
-        sr = self._pool.db.get("VDI", vdi, "SR")
-        self._pool.disks.follow_collector(sr)
+        self._pool.vdi_rules.check(vdi, "update")
+        self._pool.disks.follow_collector(self._pool.db.get("VDI", vdi, "SR"))
 
     def forget(self, _call: Call, vdi: str) -> None:
         """Drop the record; the next SR.scan brings a bare one back."""
+        self._pool.vdi_rules.check(vdi, "forget")
         self._pool.db.delete("VDI", vdi)
 
+    # -- changed block tracking
+
+    def enable_cbt(self, _call: Call, vdi: str) -> None:
+        self._pool.tracking.enable(vdi)
+
+    def disable_cbt(self, _call: Call, vdi: str) -> None:
+        self._pool.tracking.disable(vdi)
+
+    def list_changed_blocks(self, _call: Call, vdi_from: str, vdi_to: str) -> str:
+        return self._pool.tracking.changed_blocks(vdi_from, vdi_to)
+
+    def data_destroy(self, _call: Call, vdi: str) -> None:
+        self._pool.tracking.data_destroy(vdi)
+
+    def get_nbd_info(self, _call: Call, vdi: str) -> List[Any]:
+        """No network here has the purpose nbd."""
+        kind = self._pool.db.get("VDI", vdi, "type")
+        if kind == "cbt_metadata":
+            raise ApiError("VDI_INCOMPATIBLE_TYPE", vdi, kind)
+        return []
+
+    # -- fields with a rule of their own
+
+    def set_on_boot(self, _call: Call, vdi: str, value: str) -> None:
+        if value not in ("persist", "reset"):
+            raise ApiError("INVALID_VALUE", "on_boot", value)
+        self._pool.vdi_rules.check(vdi, "set_on_boot")
+        self._set(vdi, "on_boot", value)
+        self._pool.vdi_rules.refresh(vdi)
+
+    def set_allow_caching(self, _call: Call, vdi: str, value: bool) -> None:
+        self._set(vdi, "allow_caching", value)
+
     def set_read_only(self, _call: Call, vdi: str, value: bool) -> None:
-        self._pool.db.update("VDI", vdi, read_only=bool(value))
+        self._set(vdi, "read_only", value)
 
     def set_sharable(self, _call: Call, vdi: str, value: bool) -> None:
-        self._pool.db.update("VDI", vdi, sharable=bool(value))
+        self._set(vdi, "sharable", value)
+
+    def set_managed(self, _call: Call, vdi: str, value: bool) -> None:
+        self._set(vdi, "managed", value)
+
+    def set_missing(self, _call: Call, vdi: str, value: bool) -> None:
+        self._set(vdi, "missing", value)
+
+    def set_virtual_size(self, _call: Call, vdi: str, value: Any) -> None:
+        self._set(vdi, "virtual_size", value)
+
+    def set_physical_utilisation(self, _call: Call, vdi: str, value: Any) -> None:
+        self._set(vdi, "physical_utilisation", value)
+
+    def set_is_a_snapshot(self, _call: Call, vdi: str, value: bool) -> None:
+        self._set(vdi, "is_a_snapshot", value)
+
+    def set_snapshot_of(self, _call: Call, vdi: str, value: str) -> None:
+        self._set(vdi, "snapshot_of", value)
+
+    def set_snapshot_time(self, _call: Call, vdi: str, value: Any) -> None:
+        self._set(vdi, "snapshot_time", value)
+
+    def _set(self, vdi: str, name: str, value: Any) -> None:
+        db = self._pool.db
+        db.update("VDI", vdi, **{name: db.schemas["VDI"].fields[name].accept(value)})
