@@ -15,9 +15,12 @@
 from __future__ import annotations
 
 import io
+import os
 import random
 import uuid as uuidlib
-from typing import Dict, List, Optional
+from typing import Any, Dict, List, Optional
+
+import pytest
 
 from nova_swift_handler.sandbox.xapi.storage.base import StorageRepository, open_sr
 
@@ -112,3 +115,18 @@ class Bench:
 
 def checksum(data: bytes) -> int:
     return ~sum(data) & 0xFFFFFFFF
+
+
+def open_chain(bench: Bench, uuid: str) -> List[Any]:
+    """Open a disk's files, leaf first and linked, with libvhdi, which knows nothing of us."""
+    pyvhdi = pytest.importorskip("pyvhdi")
+    paths = [bench.file_of(node.uuid) for node in bench.sr.chain(uuid)]
+    files = []
+    for path in paths:
+        opened = pyvhdi.file()
+        opened.open(path)
+        files.append(opened)
+    for child, parent in zip(files, files[1:]):
+        assert child.get_parent_filename() == os.path.basename(paths[files.index(parent)])
+        child.set_parent(parent)
+    return files

@@ -23,11 +23,11 @@ import os
 import random
 import shutil
 import subprocess
-from typing import Any, List
+from typing import Any
 
 import pytest
 
-from tests.unit.sandbox.storage.harness import BLOCK, MIB, Bench, checksum, noise
+from tests.unit.sandbox.storage.harness import BLOCK, MIB, Bench, checksum, noise, open_chain
 
 qemu = pytest.mark.skipif(shutil.which("qemu-img") is None, reason="qemu-img is not installed")
 SIZE = 24 * MIB
@@ -79,19 +79,6 @@ def test_qemu_reads_a_disks_file(bench: Bench, tmp_path: Any, grown: bool) -> No
     assert data[SIZE:] == bytes(len(data) - SIZE)
 
 
-def _open_chain(paths: List[str]) -> Any:
-    pyvhdi = pytest.importorskip("pyvhdi")
-    files = []
-    for path in paths:
-        opened = pyvhdi.file()
-        opened.open(path)
-        files.append(opened)
-    for child, parent in zip(files, files[1:]):
-        assert child.get_parent_filename() == os.path.basename(paths[files.index(parent)])
-        child.set_parent(parent)
-    return files
-
-
 def test_libvhdi_reads_a_chain(bench: Bench) -> None:
     uuid = bench.create(SIZE)
     _scribble(bench, uuid, 1, 4096)
@@ -100,7 +87,7 @@ def test_libvhdi_reads_a_chain(bench: Bench) -> None:
         _scribble(bench, uuid, seed, 4096)
         bench.snapshot(uuid)
     for disk in (uuid, first):
-        files = _open_chain([bench.file_of(node.uuid) for node in bench.sr.chain(disk)])
+        files = open_chain(bench, disk)
         assert files[0].get_media_size() == SIZE
         assert files[0].read_buffer_at_offset(SIZE, 0) == bench.disks[disk]
 
@@ -115,7 +102,7 @@ def test_libvhdi_reads_a_chain_after_a_collection(bench: Bench) -> None:
         bench.destroy(disk)
     assert "coalesce" in bench.collect()
     for disk in (uuid, kept[1], kept[3]):
-        files = _open_chain([bench.file_of(node.uuid) for node in bench.sr.chain(disk)])
+        files = open_chain(bench, disk)
         assert files[0].read_buffer_at_offset(SIZE, 0) == bench.disks[disk]
 
 
