@@ -27,7 +27,7 @@ _PLACES = {"storage": "tests/unit/sandbox/storage", "xapi": "tests/unit/sandbox/
 _NAME = re.compile(r"``([a-z_.]+)/(test_\w+)``")
 
 
-def tests_of(name: str) -> Set[str]:
+def functions_of(name: str) -> Set[str]:
     """Names of the test functions of a file, as the table calls it."""
     package, dot, module = name.rpartition(".")
     directory = _PLACES[package] if dot else "tests/functional/simulator"
@@ -45,7 +45,7 @@ def rows() -> List[str]:
 @pytest.mark.skipif(not _TABLE.exists(), reason="the documentation is not installed")
 def test_every_test_the_table_names_exists() -> None:
     missing = [found.group() for found in _NAME.finditer(_TABLE.read_text())
-               if found.group(2) not in tests_of(found.group(1))]
+               if found.group(2) not in functions_of(found.group(1))]
     assert missing == []
 
 
