@@ -64,7 +64,7 @@ class Place(Host):
     def __init__(self, simulated: SimulatedHost, kind: str, sr_ref: str, conf: Path) -> None:
         super().__init__(simulated, kind)
         self.sr_ref = sr_ref
-        self._conf = conf
+        self.conf = conf
         with self.session() as session:
             self.sr_uuid = str(session.call("SR.get_uuid", sr_ref))
 
@@ -126,7 +126,7 @@ class Place(Host):
     def run(self, *argv: str) -> Tuple[int, str, str]:
         """Run ``swift-vhd``; return its exit code, output and messages."""
         out, err = io.StringIO(), io.StringIO()
-        code = app.SwiftVhd(stdout=out, stderr=err).run(["--config-file", str(self._conf), *argv])
+        code = app.SwiftVhd(stdout=out, stderr=err).run(["--config-file", str(self.conf), *argv])
         return code, out.getvalue(), err.getvalue()
 
     def value(self, *argv: str) -> Any:
@@ -200,12 +200,14 @@ def make_sr(session: Session, kind: str, size: int) -> str:
         {"allocation": allocation} if allocation else {}))
 
 
-def write_conf(path: Path, simulated: SimulatedHost) -> None:
+def write_conf(path: Path, simulated: SimulatedHost) -> configparser.RawConfigParser:
+    """Write a configuration that knows the host alone; return what is in it."""
     conf = configparser.RawConfigParser()
     conf["xenserver"] = {"connection_url": simulated.url, "connection_username": "root",
                          "connection_password": PASSWORD}
     with open(path, "w") as file:
         conf.write(file)
+    return conf
 
 
 @pytest.fixture(params=KINDS)

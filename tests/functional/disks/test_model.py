@@ -51,7 +51,8 @@ class Model:
 
     def write(self, uuid: str) -> None:
         offset = self.random.randrange(0, 15 * MIB // 512) * 512
-        data = self.random.randbytes(self.random.randrange(1, 256) * 512)
+        length = self.random.randrange(1, 256) * 512
+        data = self.random.getrandbits(8 * length).to_bytes(length, "big")
         self.place.control.guest_write(uuid, offset, data)
         content = self.disks[uuid]
         self.disks[uuid] = content[:offset] + data + content[offset + len(data):]
