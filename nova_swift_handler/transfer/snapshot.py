@@ -139,11 +139,11 @@ def stored(services: Services, account: Account, subject: Subject, source: DiskS
     If the caller's block raises, or storing does, all that makes a point of it is taken back; the
     blocks that were sent stay, for the next upload into the container or for the sweep.
     """
-    abilities = probe.abilities(account, services.containers.index)
-    publisher = Publisher(account, services.containers, container, abilities)
     with contextlib.ExitStack() as held:
         uploader, heritage = _begin(held, services, account, subject, container, report,
                                     base_image_id)
+        publisher = Publisher(account, services.containers, container,
+                              probe.abilities(account, services.containers.index))
         try:
             disk = uploader.upload(source)
             report.check()

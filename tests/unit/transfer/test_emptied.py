@@ -198,3 +198,11 @@ def test_a_container_that_keeps_vanishing_is_told_of(world: World) -> None:
 
     with pytest.raises(exceptions.ObjectMissing):
         world.upload("a", {0: 30}, Vanishing(world.account))
+
+
+def test_where_nothing_was_set_up_it_is_said_what_to_run(world: World) -> None:
+    for name in (NAMES.index, NAMES.images):
+        del world.account.there[name]
+    with pytest.raises(exceptions.ObjectMissing, match="swift-vhd setup"):
+        world.upload("c", {0: 30})
+    assert NAMES.volume("c") not in world.account.there
