@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import contextlib
 from typing import Any, List
+from unittest import mock
 
 import pytest
 
@@ -157,8 +158,7 @@ def test_an_account_without_a_key_is_told_what_to_do(account: Account, container
 
 
 def test_an_account_that_gets_a_key_is_probed_anew(account: Account, container: str) -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(account, "head_account", dict)
+    with mock.patch.object(account, "head_account", dict):
         assert not probe.abilities(account, container).tempurl
         assert not probe.abilities(account, container).tempurl
     assert probe.abilities(account, container).tempurl
