@@ -40,6 +40,7 @@ from nova_swift_handler.sandbox.xapi.services.sessions import Sessions
 from nova_swift_handler.sandbox.xapi.services.tasks import Tasks
 from nova_swift_handler.sandbox.xapi.services.tracking import Tracking
 from nova_swift_handler.sandbox.xapi.services.vdi_rules import VdiRules
+from nova_swift_handler.sandbox.xapi.services.vm_clones import VmClones
 from nova_swift_handler.sandbox.xapi.settings import Settings
 
 LOG = logging.getLogger(__name__)
@@ -61,6 +62,7 @@ class Pool:
         self.vdi_rules = VdiRules(self)
         self.copies = Copies(self)
         self.tracking = Tracking(self)
+        self.vm_clones = VmClones(self)
         self.attachments = Attachments(self)
         self.power = Power(self)
         self.sessions = Sessions(self)

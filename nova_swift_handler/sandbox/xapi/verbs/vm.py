@@ -64,6 +64,22 @@ class VM:
                 db.delete("VM_metrics", record["metrics"])
             db.delete("VM", vm)
 
+    def snapshot(self, _call: Call, vm: str, new_name: str, ignore_vdis: Any = None) -> str:
+        return self._pool.vm_clones.snapshot(vm, new_name)
+
+    def clone(self, _call: Call, vm: str, new_name: str) -> str:
+        return self._pool.vm_clones.clone(vm, new_name)
+
+    def copy(self, call: Call, vm: str, new_name: str, sr: str) -> str:
+        return self._pool.vm_clones.copy(vm, new_name, sr, call.task)
+
+    def provision(self, _call: Call, vm: str) -> None:
+        """What was a template becomes a VM; its disks are there already."""
+        db = self._pool.db
+        if db.get("VM", vm, "is_a_snapshot"):
+            raise ApiError("VM_IS_SNAPSHOT", vm)
+        db.update("VM", vm, is_a_template=False)
+
     def start(self, _call: Call, vm: str, start_paused: bool, force: bool) -> None:
         self._pool.power.start(vm, start_paused)
 
