@@ -14,7 +14,9 @@
 
 from __future__ import annotations
 
+import calendar
 import dataclasses
+import email.utils
 from typing import Any, Dict, List, Mapping, Optional, Type, TypeVar
 
 from nova_swift_handler import exceptions
@@ -25,6 +27,8 @@ FORMAT = 1
 
 SNAPSHOT = "snapshot"
 TEMPLATE = "template"
+EXPORT = "export"
+"""A disk that is there to be downloaded by an address, until that expires; it has no image."""
 
 RANGES = "ranges"
 """Stitching of views out of ranges of segments: a view has the point's blocks and nothing else."""
@@ -58,7 +62,7 @@ class Point:
 
     :ivar container: the container that holds it; its objects are named relative to that.
     :ivar image_id: id of its Glance image, a uuid.
-    :ivar kind: ``SNAPSHOT`` or ``TEMPLATE``.
+    :ivar kind: ``SNAPSHOT``, ``TEMPLATE`` or ``EXPORT``.
     :ivar volume_id: what it is a point of.
     :ivar project_id: owner of the Glance image at the time of writing.
     :ivar image_created_at: when the image was created, as Glance writes it: ids can be reused.
@@ -80,6 +84,8 @@ class Point:
     :ivar head: etag of the object with the head of ``disk.vhd``.
     :ivar segments: every segment it lives on.
     :ivar writer: the program that wrote it.
+    :ivar expires: of an export, the cluster's time from which it may be deleted, as Swift writes
+        times; None of all else.
     """
 
     container: str
@@ -106,6 +112,14 @@ class Point:
     regions: List[RegionRef]
     segments: List[Segment]
     writer: str
+    expires: Optional[str] = None
+
+    @property
+    def expires_at(self) -> Optional[int]:
+        """When an export may be deleted, in seconds since 1970; None of all else."""
+        if self.expires is None:
+            return None
+        return calendar.timegm(email.utils.parsedate_to_datetime(self.expires).utctimetuple())
 
     @property
     def path(self) -> str:
@@ -114,7 +128,10 @@ class Point:
 
     def as_json(self) -> Dict[str, Any]:
         """Return what ``point.json`` holds."""
-        return {"format": FORMAT, **dataclasses.asdict(self)}
+        fields = dataclasses.asdict(self)
+        if self.expires is None:
+            del fields["expires"]
+        return {"format": FORMAT, **fields}
 
     @classmethod
     def parse(cls, value: Any) -> Point:
@@ -141,5 +158,7 @@ class Point:
 
 
 def _known(kind: Type[T], fields: Mapping[str, Any]) -> T:
-    names = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
-    return kind(**{name: fields[name] for name in names})
+    return kind(**{
+        field.name: fields[field.name]
+        for field in dataclasses.fields(kind)  # type: ignore[arg-type]
+        if field.name in fields or field.default is dataclasses.MISSING})

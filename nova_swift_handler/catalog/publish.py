@@ -20,6 +20,7 @@ reads.  A crash anywhere leaves nothing that claims to be good and is not.
 from __future__ import annotations
 
 import dataclasses
+import email.utils
 import functools
 import importlib.metadata
 import logging
@@ -56,7 +57,10 @@ _WORKERS = 4
 
 @dataclasses.dataclass(frozen=True)
 class Subject:
-    """What a point is to say about itself beside its bytes; see ``Point`` for the fields."""
+    """What a point is to say about itself beside its bytes; see ``Point`` for the fields.
+
+    :ivar lifetime: seconds until an export expires, from when it is complete; None of all else.
+    """
 
     image_id: str
     kind: str
@@ -64,6 +68,7 @@ class Subject:
     project_id: str
     image_created_at: str
     origin: Dict[str, str]
+    lifetime: Optional[int] = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -138,11 +143,14 @@ class Publisher:
             assert parent is not None
             self._views.delta(subject.image_id, disk.virtual_size, changes.marked(
                 disk.changed, disk.blocks, disk.stored), parent.image_id)
+        fields = dataclasses.asdict(subject)
+        lifetime, now = fields.pop("lifetime"), self._now()
         point = Point(
-            container=self._container, **dataclasses.asdict(subject),
+            container=self._container, **fields,
+            expires=None if lifetime is None else _later(now, lifetime),
             parent=parent.image_id if parent else None,
             parent_container=parent.container if parent else None, base=heritage.base,
-            stored_at=self._now(), sequence=heritage.sequence, virtual_size=disk.virtual_size,
+            stored_at=now, sequence=heritage.sequence, virtual_size=disk.virtual_size,
             vhd_size=view.size, blocks=sum(ref.blocks for ref in refs),
             digest=disk.blocks.digest(disk.virtual_size), upload_id=disk.upload_id,
             sent_blocks=disk.sent_blocks, sent_bytes=disk.sent_bytes,
@@ -286,6 +294,12 @@ class Publisher:
 
     def _now(self) -> str:
         return self._account.head_container(self._container)["date"]
+
+
+def _later(date: str, seconds: int) -> str:
+    """Return the time so long after *date*, both as HTTP writes them."""
+    then = email.utils.parsedate_to_datetime(date).timestamp() + seconds
+    return email.utils.formatdate(then, usegmt=True)
 
 
 def writer() -> str:

@@ -63,7 +63,7 @@ def publish(account: Account, abilities: Abilities, point: Point, blocks: BlockM
     :raises ObjectMissing: the point was deleted meanwhile; then nothing of it is left.
     :raises StoreError: Swift refused a write.
     """
-    if not (abilities.ranges and abilities.nested and abilities.nested_ranges):
+    if not possible(abilities):
         raise exceptions.AbilityMissing(
             "the point of image %s can have no %s here: this cluster does not stitch ranges of "
             "objects, or of stitched ones; restore it to a raw file with `swift-vhd snapshot "
@@ -124,6 +124,12 @@ def _check_there(account: Account, point: Point, written: Sequence[str]) -> None
         raise exceptions.ObjectMissing(
             "the point of image %s was deleted while its %s was written"
             % (point.image_id, names.RAW_VIEW))
+
+
+
+def possible(abilities: Abilities) -> bool:
+    """Tell whether the cluster can stitch the view."""
+    return abilities.ranges and abilities.nested and abilities.nested_ranges
 
 
 def _entries(blocks: BlockMap, stored: Sequence[Segment], virtual_size: int,

@@ -50,16 +50,16 @@ class Points(base.Lister):
         images = Images(reached, parsed_args.glance)
         wanted = ([containers.volume(parsed_args.volume)] if parsed_args.volume
                   else places.volumes(account, containers))
-        columns: Tuple[str, ...] = ("ID", "Volume", "Sequence", "Stored At", "Virtual Size",
-                                    "Sent Bytes", "Parent")
+        columns: Tuple[str, ...] = ("ID", "Volume", "Kind", "Sequence", "Stored At",
+                                    "Virtual Size", "Sent Bytes", "Parent")
         rows = []
         for container in wanted:
             for point in sorted(lookup.points(account, container),
                                 key=lambda each: (each.sequence, each.image_id)):
                 row: Tuple[Any, ...] = (
-                    point.image_id, places.volume_of(containers, container), point.sequence,
-                    point.stored_at, Bytes(point.virtual_size), Bytes(point.sent_bytes),
-                    point.parent)
+                    point.image_id, places.volume_of(containers, container), point.kind,
+                    point.sequence, point.stored_at, Bytes(point.virtual_size),
+                    Bytes(point.sent_bytes), point.parent)
                 if parsed_args.glance:
                     image = images.get(point.image_id)
                     row += (image.name if image else None, image.status if image else "missing")

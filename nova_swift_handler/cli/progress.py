@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from typing import Callable, Iterator
+from typing import Any, Callable, Dict, Iterator
 
 import tqdm
 
@@ -31,3 +31,12 @@ def bar(label: str, unit: str = "B") -> Iterator[Callable[[int, int], None]]:
             shown.update(min(done, total) - shown.n)
 
         yield update
+
+
+def events(update: Callable[[int, int], None]) -> Callable[[Dict[str, Any]], None]:
+    """Return what takes the events of a transfer's report, and shows those about progress."""
+    def take(event: Dict[str, Any]) -> None:
+        if event["event"] == "progress":
+            update(event["done"], event["total"])
+
+    return take

@@ -14,6 +14,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import socket
 
 from nova_swift_handler.cli import base
@@ -30,3 +31,11 @@ def of(command: base.Configured) -> Services:
     socket.setdefaulttimeout(transfer.idle_timeout)
     return Services(credentials=command.credentials(), store=command.store_settings(),
                     transfer=transfer, glance=command.glance_settings())
+
+
+def with_host(command: base.Configured) -> Services:
+    """Return the same and the host, for commands that touch VDIs.
+
+    :raises ConfigError: an option is missing or wrong.
+    """
+    return dataclasses.replace(of(command), xapi=command.xapi_settings())

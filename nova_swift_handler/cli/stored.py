@@ -32,17 +32,21 @@ class Create(base.ShowOne):
         """Add the options of both."""
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
         parser.add_argument("name", metavar="NAME", help="What it is to be called.")
-        parser.add_argument("--from", dest="path", metavar="FILE", required=True,
-                            help="The file to store.")
+        self.add_source(parser)
         group = parser.add_mutually_exclusive_group()
         for name in VISIBILITIES:
             group.add_argument("--" + name, dest="visibility", action="store_const", const=name,
                                help="Who sees the image in Glance; private by default.")
         parser.set_defaults(visibility="private")
         parser.add_argument("--property", dest="properties", metavar="KEY=VALUE", action="append",
-                            default=[], type=_pair,
+                            default=[], type=pair,
                             help="Set a property of the Glance image. Can be repeated.")
         return parser
+
+    def add_source(self, parser: argparse.ArgumentParser) -> None:
+        """Add the options that say what is stored."""
+        parser.add_argument("--from", dest="path", metavar="FILE", required=True,
+                            help="The file to store.")
 
     def show(self, values: Dict[str, str]) -> Tuple[Tuple[str, ...], Tuple[str, ...]]:
         """Return *values* as cliff takes them."""
@@ -66,7 +70,11 @@ class Listing(base.Lister, abc.ABC):
                 [tuple(values.get(column, "") for column in self.columns) for values in found])
 
 
-def _pair(text: str) -> Tuple[str, str]:
+def pair(text: str) -> Tuple[str, str]:
+    """Return key and value of *text*.
+
+    :raises ArgumentTypeError: it has none.
+    """
     key, found, value = text.partition("=")
     if not found or not key:
         raise argparse.ArgumentTypeError("%r is not KEY=VALUE" % text)

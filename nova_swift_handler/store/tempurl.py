@@ -24,7 +24,7 @@ it since."""
 
 
 def signed(url: str, container: str, name: str, key: str, expires: int,
-           digest: str = DIGESTS[0]) -> str:
+           digest: str = DIGESTS[0], filename: str = "") -> str:
     """Return path and query of an address that gives one object without a token.
 
     The form is that of Swift's tempurl middleware: an HMAC of method, time and path, in
@@ -34,9 +34,12 @@ def signed(url: str, container: str, name: str, key: str, expires: int,
     :param key: the account's key for TempURLs.
     :param expires: until when it is good, seconds since 1970.
     :param digest: name of the hash.
+    :param filename: what browsers and ``curl -OJ`` are to call what they save; the object's name
+        if empty.
     """
     path = "%s/%s/%s" % (urllib.parse.unquote(urllib.parse.urlparse(url).path), container, name)
     text = "GET\n%d\n%s" % (expires, path)
     made = hmac.new(key.encode("utf-8"), text.encode("utf-8"), getattr(hashlib, digest))
-    return "%s?temp_url_sig=%s&temp_url_expires=%d" % (
-        urllib.parse.quote(path), made.hexdigest(), expires)
+    return "%s?temp_url_sig=%s&temp_url_expires=%d%s" % (
+        urllib.parse.quote(path), made.hexdigest(), expires,
+        "&filename=" + urllib.parse.quote(filename, safe="") if filename else "")

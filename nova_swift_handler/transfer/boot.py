@@ -27,7 +27,7 @@ from nova_swift_handler.glance.service import ImageService
 from nova_swift_handler.store.account import Account
 from nova_swift_handler.transfer import alive, foreign
 from nova_swift_handler.transfer.content import Content
-from nova_swift_handler.transfer.jobs import BootJob
+from nova_swift_handler.transfer.jobs import BootJob, Services
 from nova_swift_handler.transfer.report import Report, Watched
 from nova_swift_handler.xapi import beforehand, marked
 from nova_swift_handler.xapi import disk as disks
@@ -52,24 +52,14 @@ def run(job: BootJob, report: Report) -> Dict[str, Any]:
     account = services.account(ours)
     assert services.xapi is not None
     with alive.announced(job.transfer_id), Session(services.xapi) as session:
-        _reap(session, job)
+        reap(session, job)
         target = Target(session, job, report)
-        point = _own_point(account, services.containers, image)
-        if point is not None:
-            with target:
-                restore(account, point, target, services.transfer.download_threads)
-                target.hand_over()
-            source = "swift"
-        else:
-            with target, contextlib.closing(images.open_data(image.id)) as data, _advised():
-                foreign.load(Watched(data, data.length, report.check), target,
-                             services.transfer)
-                target.hand_over()
-            source = "glance"
+        source = fill(target, services, account, images, image.id,
+                      _own_point(account, services.containers, image), report)
         return {"vdi_uuid": target.uuid, "source": source, "virtual_size": target.virtual_size}
 
 
-def _reap(session: Session, job: BootJob) -> None:
+def reap(session: Session, job: BootJob) -> None:
     """Destroy what earlier transfers have left; that it fails is no reason not to boot."""
     if not job.reap:
         return
@@ -78,6 +68,24 @@ def _reap(session: Session, job: BootJob) -> None:
     except exceptions.XapiError as error:
         LOG.warning("What killed transfers may have left half written is not destroyed: %s",
                     error)
+
+
+def fill(target: Target, services: Services, account: Account, images: ImageService,
+         image_id: str, point: Optional[Point], report: Report) -> str:
+    """Make *target* of an image, whole; return where its bytes came from.
+
+    :param point: what is stored of the image; None takes Glance's bytes.
+    :raises SwiftVhdError: it failed; then no VDI is left.
+    """
+    if point is not None:
+        with target:
+            restore(account, point, target, services.transfer.download_threads)
+            target.hand_over()
+        return "swift"
+    with target, contextlib.closing(images.open_data(image_id)) as data, _advised():
+        foreign.load(Watched(data, data.length, report.check), target, services.transfer)
+        target.hand_over()
+    return "glance"
 
 
 def stored_of(account: Account, where: Containers, images: ImageService,

@@ -24,7 +24,7 @@ from typing import Dict, Iterator, List, Optional, Set
 
 from nova_swift_handler import exceptions
 from nova_swift_handler.catalog import containers, intent, lookup, names
-from nova_swift_handler.catalog.point import Point
+from nova_swift_handler.catalog.point import EXPORT, Point
 from nova_swift_handler.glance.image import Image
 from nova_swift_handler.glance.service import ImageService
 from nova_swift_handler.store.account import Account
@@ -54,7 +54,8 @@ class Census:
     """What is stored, and the images of it.
 
     :ivar held: everything that is stored, by image id.
-    :ivar images: what Glance says of the image of each; None where it has none, surely.
+    :ivar images: what Glance says of the image of each; None where it has none, surely.  Exports
+        have none, and are not asked for.
     :ivar now: the cluster's time, seconds since 1970.
     :ivar containers: all that hold disks or ISOs.
     """
@@ -63,6 +64,12 @@ class Census:
     images: Dict[str, Optional[Image]]
     now: int
     containers: List[str]
+
+    def expired(self) -> List[Held]:
+        """Return the exports whose time is over."""
+        return [each for _image_id, each in sorted(self.held.items())
+                if each.point is not None and each.point.expires_at is not None
+                and each.point.expires_at <= self.now]
 
     def gone(self) -> List[Held]:
         """Return what is stored and has no image any more."""
@@ -96,7 +103,9 @@ def take(account: Account, where: names.Containers, images: ImageService,
     listed = {image.id: image for image in images.list()}
     found: Dict[str, Optional[Image]] = {}
     hidden = 0
-    for image_id in held:
+    for image_id, each in held.items():
+        if each.point is not None and each.point.kind == EXPORT:
+            continue
         if image_id in listed:
             found[image_id] = listed[image_id]
         elif images.exists(image_id):
@@ -104,17 +113,18 @@ def take(account: Account, where: names.Containers, images: ImageService,
         else:
             found[image_id] = None
     gone = sum(image is None for image in found.values())
+    asked = sum(each.point is None or each.point.kind != EXPORT for each in held.values())
     if gone and gone == len(found) and not hidden and not force:
         raise exceptions.GlanceError(
             "Comparing what is stored with Glance: it has no image of any of the %d disks and "
             "ISOs that are stored, as if it were another region's, or its database were lost. If "
             "it is the Glance they were stored for, and all these images were deleted indeed, say "
             "--force." % gone)
-    if not force and gone > FEW and 2 * gone > len(held):
+    if not force and gone > FEW and 2 * gone > asked:
         raise exceptions.GlanceError(
             "Comparing what is stored with Glance: it lacks the images of %d of the %d disks and "
             "ISOs. Is it the Glance they were stored for, and its database whole? If these images "
-            "were deleted indeed, say --force." % (gone, len(held)))
+            "were deleted indeed, say --force." % (gone, asked))
     return Census(held, found, now, holding)
 
 

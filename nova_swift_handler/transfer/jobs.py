@@ -59,6 +59,18 @@ class Services:
         return Account(Connection(session or own.session(), options, verify=own.verify,
                                   cert=own.cert, timeout=own.timeout))
 
+    def public_url(self, account: Account, session: Optional[Session] = None) -> str:
+        """Return the storage URL of the account as people reach it.
+
+        That is Keystone's public endpoint, unless ``endpoint_override`` gives another.
+        """
+        own = self.credentials
+        if own.endpoint_override:
+            return account.url
+        return Account(Connection(
+            session or own.session(), own.endpoint_filter(interface="public"), verify=own.verify,
+            cert=own.cert, timeout=own.timeout)).url
+
     def images(self, user: Optional[UserToken], session: Optional[Session] = None) -> ImageService:
         """Return Glance as *user* sees it; as the service account does if None."""
         return ImageService(self.glance, session or self.credentials.session(), user)
@@ -99,7 +111,7 @@ def transfer_id(maker: str) -> str:
 class BootJob:
     """Make a VDI of a Glance image.
 
-    :ivar user: who boots; Glance decides what they may have.
+    :ivar user: who boots; Glance decides what they may have.  None is the service account.
     :ivar sr_ref: the SR that is to hold the VDI.
     :ivar name_label: the VDI's name until Nova gives it another.
     :ivar other_config: the VDI's, as Nova itself would set it.
@@ -108,7 +120,7 @@ class BootJob:
     """
 
     services: Services
-    user: UserToken
+    user: Optional[UserToken]
     image_id: str
     sr_ref: str
     name_label: str

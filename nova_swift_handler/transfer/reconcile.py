@@ -12,6 +12,8 @@
 
 """Bring what is stored into line with Glance: what was deleted there goes here as well.
 
+So do exports, which have no image, once their time is over.
+
 Its segments are left to the sweep, which gives their space back.
 """
 
@@ -36,9 +38,9 @@ YOUNG = 0
 """Seconds: what was stored later than that is left alone.  None by default: an upload has an image
 from its beginning, and is announced until that is active."""
 
-DELETED, YOUNGER, RELINKED, UNNAMED, LOST, FAILED = (
-    "image gone: deleted", "image gone: too young to delete", "chain mended",
-    "names nothing: removed", "image active, its point lost", "failed")
+DELETED, YOUNGER, EXPIRED, RELINKED, UNNAMED, LOST, FAILED = (
+    "image gone: deleted", "image gone: too young to delete", "export expired: deleted",
+    "chain mended", "names nothing: removed", "image active, its point lost", "failed")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,6 +68,8 @@ def reconcile(account: Account, where: names.Containers, abilities: Abilities,
     found = []
     for held in census.gone():
         found.append(_forget(account, where, abilities, census, held, dry_run, young))
+    for held in census.expired():
+        found.append(_expire(account, where, abilities, held, dry_run))
     for container in census.containers:
         if container != where.isos:
             found += _mend(account, abilities, container, dry_run)
@@ -95,6 +99,16 @@ def _forget(account: Account, where: names.Containers, abilities: Abilities, cen
         if not dry_run:
             delete(account, where, abilities, held)
         return Finding(held.container, held.image_id, DELETED)
+    except exceptions.SwiftVhdError as error:
+        return _failed(held.container, held.image_id, error)
+
+
+def _expire(account: Account, where: names.Containers, abilities: Abilities, held: Held,
+            dry_run: bool) -> Finding:
+    try:
+        if not dry_run:
+            delete(account, where, abilities, held)
+        return Finding(held.container, held.image_id, EXPIRED)
     except exceptions.SwiftVhdError as error:
         return _failed(held.container, held.image_id, error)
 

@@ -16,14 +16,15 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from typing import Any, BinaryIO, Dict, Iterator, Optional, Tuple, cast
+import uuid
+from typing import Any, BinaryIO, Callable, Dict, Iterator, Optional, Tuple, cast
 
 from nova_swift_handler import exceptions
-from nova_swift_handler.catalog import containers, lineage, names
+from nova_swift_handler.catalog import containers, inheritance, lineage, lookup, names
 from nova_swift_handler.catalog.intent import Intent
 from nova_swift_handler.catalog.lineage import Heritage
-from nova_swift_handler.catalog.point import RANGES, SNAPSHOT, Point
-from nova_swift_handler.catalog.publish import Publisher, Subject
+from nova_swift_handler.catalog.point import EXPORT, RANGES, SNAPSHOT, TEMPLATE, Point
+from nova_swift_handler.catalog.publish import Disk, Publisher, Subject
 from nova_swift_handler.glance.published import Published
 from nova_swift_handler.glance.service import ImageService
 from nova_swift_handler.glance.settings import LOCATION
@@ -142,19 +143,62 @@ def stored(services: Services, account: Account, subject: Subject, source: DiskS
     with contextlib.ExitStack() as held:
         uploader, heritage = _begin(held, services, account, subject, container, report,
                                     base_image_id)
-        publisher = Publisher(account, services.containers, container,
-                              probe.abilities(account, services.containers.index))
-        try:
-            disk = uploader.upload(source)
-            report.check()
-            point = publisher.publish(subject, disk, heritage, for_glance)
-            report.check()
-            yield point
-        except exceptions.OutcomeUnknown:
-            raise  # what Glance may have must not lose its bytes; they can be removed later
-        except BaseException:
-            publisher.withdraw()
-            raise
+        yield held.enter_context(_complete(
+            services, account, subject, container, report, for_glance, heritage,
+            lambda: uploader.upload(source)))
+
+
+@contextlib.contextmanager
+def shared(services: Services, account: Account, subject: Subject, original: Point,
+           container: str, report: Report, for_glance: bool) -> Iterator[Point]:
+    """Give a complete point with the disk of *original*, in any container; no data is moved.
+
+    It lives on the same segments, and on itself: what becomes of *original* is nothing to it.
+
+    :raises PointInvalid, StoreError: *original* is damaged.
+
+    If the caller's block raises, all that makes a point of it is taken back.
+    """
+    containers.ensure(account, services.containers, container, services.store)
+    blocks, segments = lookup.blocks(account, original)
+    upload_id = str(uuid.uuid4())
+    disk = Disk(original.virtual_size, blocks, segments, changed=bytearray(len(blocks)),
+                upload_id=upload_id, sent_blocks=0, sent_bytes=0)
+
+    def inherited() -> Disk:
+        gone = inheritance.missing(account, disk.used())
+        if gone:
+            raise exceptions.ObjectMissing(
+                "the disk of image %s cannot be shared: %d of the segments that it lives on are "
+                "gone, such as %s; run `swift-vhd snapshot verify %s`" % (
+                    original.image_id, len(gone), min(each.path for each in gone),
+                    original.image_id))
+        return disk
+
+    with Intent(account, container, upload_id, subject.image_id, segments), _complete(
+            services, account, subject, container, report, for_glance,
+            Heritage(blocks=blocks, stored=segments), inherited) as point:
+        yield point
+
+
+@contextlib.contextmanager
+def _complete(services: Services, account: Account, subject: Subject, container: str,
+              report: Report, for_glance: bool, heritage: Heritage,
+              bring: Callable[[], Disk]) -> Iterator[Point]:
+    """Give the complete point of the disk that *bring* brings into Swift; see :func:`stored`."""
+    abilities = probe.abilities(account, services.containers.index)
+    publisher = Publisher(account, services.containers, container, abilities)
+    try:
+        disk = bring()
+        report.check()
+        point = publisher.publish(subject, disk, heritage, for_glance)
+        report.check()
+        yield point
+    except exceptions.OutcomeUnknown:
+        raise  # what Glance may have must not lose its bytes; they can be removed later
+    except BaseException:
+        publisher.withdraw()
+        raise
 
 
 def _begin(held: contextlib.ExitStack, services: Services, account: Account, subject: Subject,
@@ -169,8 +213,7 @@ def _begin(held: contextlib.ExitStack, services: Services, account: Account, sub
     while True:
         containers.ensure(account, services.containers, container, services.store)
         try:
-            heritage = (lineage.of_volume(account, services.containers, container, base_image_id)
-                        if subject.kind == SNAPSHOT else lineage.of_container(account, container))
+            heritage = _heritage(services, account, subject, container, base_image_id)
             report.check()
             uploader = Uploader(
                 account, container, subject.volume_id, heritage,
@@ -189,3 +232,16 @@ def _begin(held: contextlib.ExitStack, services: Services, account: Account, sub
             if not attempts:
                 raise
             LOG.info("Making container %s again, which was removed just now: %s", container, error)
+
+
+def _heritage(services: Services, account: Account, subject: Subject, container: str,
+              base_image_id: Optional[str]) -> Heritage:
+    if subject.kind == TEMPLATE:
+        return lineage.of_container(account, container)
+    found = lineage.of_volume(account, services.containers, container, base_image_id)
+    if subject.kind == EXPORT and not probe.abilities(
+            account, services.containers.index).shares_blocks:
+        # A view of whole segments shows all that they hold to whoever is given its address: so
+        # they must be its own.
+        return Heritage(sequence=found.sequence)
+    return found

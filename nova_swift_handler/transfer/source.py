@@ -117,11 +117,14 @@ class FileSource(DiskSource):
     :raises ChainBroken: they are no chain, see ``vhd.chain.arranged``.
 
     :ivar paths: the files, leaf first.
+    :ivar fixed: whether the base is a fixed VHD, which has all blocks, zeros too.
     """
 
     def __init__(self, *paths: str) -> None:
         links = [link_of(path, path) for path in paths]
-        self.paths = [paths[number] for number in arranged(links)]
+        order = arranged(links)
+        self.paths = [paths[number] for number in order]
+        self.fixed = links[order[-1]].header is None
         self.virtual_size = 0
 
     def blocks(self, wanted: Optional[Collection[int]] = None) -> Blocks:
@@ -143,11 +146,10 @@ class FileSource(DiskSource):
             vhds = [VhdFile(stack.enter_context(open(path, "rb"))) for path in self.paths]
             chain = Chain(vhds, self.paths)
             self.virtual_size = chain.virtual_size
-            fixed = vhds[-1].header is None
             return array.array("I", (
                 number for number in chain.held(constants.BLOCK_SIZE)
-                if not fixed or chain.read(number * constants.BLOCK_SIZE,
-                                           constants.BLOCK_SIZE) != _ZERO))
+                if not self.fixed or chain.read(number * constants.BLOCK_SIZE,
+                                                constants.BLOCK_SIZE) != _ZERO))
 
 
 def link_of(path: str, name: str) -> Link:

@@ -10,61 +10,85 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""A VHD in a file becomes a template: a point of the templates' container, and an image."""
+"""A disk becomes a template: a point of the templates' container, and an image."""
 
 from __future__ import annotations
 
 import contextlib
 import logging
-from typing import Callable, Dict, Iterator, Mapping, Optional
+from typing import Callable, ContextManager, Dict, Iterator, Mapping, Optional, Union
 
 from nova_swift_handler import exceptions
 from nova_swift_handler.catalog import properties
-from nova_swift_handler.catalog.point import TEMPLATE
+from nova_swift_handler.catalog.point import TEMPLATE, Point
 from nova_swift_handler.catalog.publish import Subject
 from nova_swift_handler.glance.image import Image
 from nova_swift_handler.glance.service import ImageService
 from nova_swift_handler.glance.settings import LOCATION
 from nova_swift_handler.store import removal
 from nova_swift_handler.store.account import Account
-from nova_swift_handler.transfer import snapshot
+from nova_swift_handler.transfer import boot, snapshot
 from nova_swift_handler.transfer.jobs import Services
 from nova_swift_handler.transfer.report import Report
-from nova_swift_handler.transfer.source import FileSource
+from nova_swift_handler.transfer.source import DiskSource
 
 LOG = logging.getLogger(__name__)
 
 
-def create(services: Services, name: str, path: str, *, visibility: str,
+Source = Union[DiskSource, Point]
+"""A disk to be read, or one that is stored already, of which no data is moved."""
+
+
+def create(services: Services, name: str, source: ContextManager[Source], *, visibility: str,
            image_properties: Mapping[str, str],
            progress: Callable[[int, int], None]) -> Dict[str, str]:
-    """Store the VHD at *path* as the template *name*; return its properties.
+    """Store a disk as the template *name*; return its properties.
 
+    :param source: entered when the name is known to be free, and left when the disk is stored.
     :param visibility: the Glance image's.
     :param image_properties: set on the Glance image.
     :raises NameRefused: the name cannot be one, or is taken.
-    :raises VhdError: the file is no VHD.
     :raises SwiftVhdError: something else failed; then there is no template; the blocks that were
         sent stay, for the next attempt.
     """
-    source = FileSource(path)
     ours = services.credentials.session()
     account = services.account(ours)
     container = services.containers.templates
     check_free(account, container, name)
     images = services.images(None, ours)
-    with new_image(images, name, "vhd", "bare", image_properties, visibility) as image:
+    with contextlib.ExitStack() as held:
+        disk = held.enter_context(source)
+        image = held.enter_context(
+            new_image(images, name, "vhd", "bare", image_properties, visibility))
         how, _why = images.choose(image.id)
         subject = Subject(image.id, TEMPLATE, image.id, image.owner or "", image.created_at,
                           properties.origin(name, image_properties))
         report = Report(lambda event: progress(event["done"], event["total"]))
-        with snapshot.stored(services, account, subject, source, container, report,
-                             for_glance=how == LOCATION) as point:
-            values = properties.of_template(point)
-            with described(account, container, name, values, images):
-                snapshot.register(images, image.id,
-                                  snapshot.published(account, services, point, report))
-            return values
+        point = held.enter_context(
+            snapshot.shared(services, account, subject, disk, container, report, how == LOCATION)
+            if isinstance(disk, Point) else
+            snapshot.stored(services, account, subject, disk, container, report,
+                            how == LOCATION))
+        values = properties.of_template(point)
+        with described(account, container, name, values, images):
+            snapshot.register(images, image.id,
+                              snapshot.published(account, services, point, report))
+        return values
+
+
+def of_image(services: Services, image_id: str) -> Point:
+    """Return what is stored of an image that is to become a template.
+
+    :raises ImageUnsupported: its disk is not stored here.
+    """
+    ours = services.credentials.session()
+    account = services.account(ours)
+    point = boot.stored_of(account, services.containers, services.images(None, ours), image_id)
+    if point is None:
+        raise exceptions.ImageUnsupported(
+            "no disk of image %s is stored here, so there is nothing to share; download the image "
+            "and give its VHDs with --from" % image_id)
+    return point
 
 
 def check_free(account: Account, container: str, name: str) -> None:
@@ -87,22 +111,34 @@ def check_free(account: Account, container: str, name: str) -> None:
 @contextlib.contextmanager
 def described(account: Account, container: str, name: str, values: Dict[str, str],
               images: ImageService) -> Iterator[None]:
-    """Write the properties of *name*; if the caller's block raises, they and the image go.
+    """Write the properties of *name*; if the caller's block raises, they and the image go."""
+    try:
+        with undone(images, values["id"]):
+            properties.write(account, container, name, values)
+            yield
+    except exceptions.OutcomeUnknown:
+        raise
+    except BaseException:
+        removal.remove(account, [(container, properties.object_name(name))])
+        raise
 
-    The image first: what Glance may have as active must not lose its bytes.
+
+@contextlib.contextmanager
+def undone(images: ImageService, image_id: str) -> Iterator[None]:
+    """Delete an image if the caller's block, which makes it active, raises.
+
+    Before its disk is taken back: what Glance may have as active must not lose its bytes.
     """
     try:
-        properties.write(account, container, name, values)
         yield
     except exceptions.OutcomeUnknown:
         raise
     except BaseException:
         try:
-            images.delete(values["id"])
+            images.delete(image_id)
         except exceptions.GlanceError as error:
             LOG.error("Image %s could not be deleted after a failure; delete it: %s",
-                      values["id"], error)
-        removal.remove(account, [(container, properties.object_name(name))])
+                      image_id, error)
         raise
 
 

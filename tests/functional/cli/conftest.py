@@ -19,13 +19,24 @@ import io
 import json
 import logging
 import pathlib
+import re
 import uuid
-from typing import Any, Iterator, List, Tuple
+from typing import Any, Dict, Iterator, List, Tuple
 
 import pytest
 from cliff import commandmanager
 
 from nova_swift_handler.cli import app
+from tests.functional.handler.bench import Bench, Host
+from tests.functional.handler.conftest import (  # noqa: F401  (fixtures)
+    bench,
+    ext,
+    host,
+    hosts,
+    lvm,
+    sessions,
+)
+from tests.functional.simulator.process import PASSWORD
 from tests.functional.store.conftest import Site, site  # noqa: F401  (fixtures)
 from tests.functional.transfer.shop import Shop
 from tests.functional.transfer.test_deltas import Disk, snapshot
@@ -34,29 +45,11 @@ from tests.unit.vhd.conftest import libvhdi, qemu_img  # noqa: F401  (fixtures)
 _SOURCES = pathlib.Path(__file__).parents[3]
 
 
-class Place:
-    """A volume ``a`` of two points, and the command line's way to it.
+class Terminal:
+    """Where commands are typed."""
 
-    :ivar points: oldest first.
-    :ivar disks: what is on them.
-    """
-
-    def __init__(self, shop: Shop, conf: pathlib.Path, directory: pathlib.Path) -> None:
-        self.shop = shop
+    def __init__(self, conf: pathlib.Path) -> None:
         self._conf = conf
-        disk = Disk(12)
-        for number in (0, 1, 2, 7, 11):
-            disk.write(number, number)
-        self.points = [snapshot(shop, disk, directory)]
-        self.disks = [disk.raw()]
-        disk.write(5, 105)
-        del disk.held[1]
-        self.points.append(snapshot(shop, disk, directory))
-        self.disks.append(disk.raw())
-
-    @property
-    def ids(self) -> List[str]:
-        return [point.image_id for point in self.points]
 
     def run(self, *argv: str) -> Tuple[int, str, str]:
         """Run ``swift-vhd``; return its exit code, output and messages."""
@@ -71,6 +64,38 @@ class Place:
         assert got == code, err
         return json.loads(out)
 
+    def refuses(self, code: int, phrase: str, *argv: str) -> str:
+        """See that a command fails with this exit code and a message; return that."""
+        got, out, err = self.run(*argv)
+        assert (got, out) == (code, ""), (got, out, err)
+        assert re.search(phrase, err, re.DOTALL), err
+        return err
+
+
+class Place(Terminal):
+    """A volume ``a`` of two points, and the command line's way to it.
+
+    :ivar points: oldest first.
+    :ivar disks: what is on them.
+    """
+
+    def __init__(self, shop: Shop, conf: pathlib.Path, directory: pathlib.Path) -> None:
+        super().__init__(conf)
+        self.shop = shop
+        disk = Disk(12)
+        for number in (0, 1, 2, 7, 11):
+            disk.write(number, number)
+        self.points = [snapshot(shop, disk, directory)]
+        self.disks = [disk.raw()]
+        disk.write(5, 105)
+        del disk.held[1]
+        self.points.append(snapshot(shop, disk, directory))
+        self.disks.append(disk.raw())
+
+    @property
+    def ids(self) -> List[str]:
+        return [point.image_id for point in self.points]
+
 
 @pytest.fixture(scope="module")
 def place(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:  # noqa: F811
@@ -84,6 +109,34 @@ def place(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plac
         conf.write(file)
     yield Place(shop, directory / "swift-vhd.conf", directory)
     shop.tear_down()
+
+
+@pytest.fixture
+def terminals(site: Site, bench: Bench, hosts: Dict[str, Host],  # noqa: F811
+              tmp_path: pathlib.Path) -> Dict[str, Terminal]:
+    """Where commands are typed for a host of each SR type, in the sandbox's own installation."""
+    made = {}
+    for kind, each in hosts.items():
+        conf = configparser.RawConfigParser()
+        conf.read(site.env["config_file"])
+        if not conf.has_section("xenserver"):
+            conf.add_section("xenserver")
+        conf.set("xenserver", "connection_url", each.simulated.url)
+        conf.set("xenserver", "connection_username", "root")
+        conf.set("xenserver", "connection_password", PASSWORD)
+        conf.set("swift_vhd", "staging_dir", str(bench.staging))
+        conf.set("swift_vhd", "segment_size", "6")
+        path = tmp_path / (kind + ".conf")
+        with open(path, "w", encoding="utf-8") as file:
+            conf.write(file)
+        made[kind] = Terminal(path)
+    return made
+
+
+@pytest.fixture
+def terminal(terminals: Dict[str, Terminal], host: Host) -> Terminal:  # noqa: F811
+    """Where commands are typed for each host in turn."""
+    return terminals[host.kind]
 
 
 @pytest.fixture(autouse=True)

@@ -12,16 +12,17 @@
 
 """What was stored once must be read for ever, and what stores it must write the same.
 
-``golden`` holds what two snapshots of a disk of three blocks left in Swift, and the first one's
-announcement: each object under its name, ``/`` being ``+``, compressed with gzip if it is binary.
-Of stitched objects it holds the manifests; their etags are not Swift's.  Closings are there as
-they are before compression.
+``golden`` holds what two snapshots and an export of a disk of three blocks left in Swift, and the
+first one's announcement: each object under its name, ``/`` being ``+``, compressed with gzip if it
+is binary.  Of stitched objects it holds the manifests; their etags are not Swift's.  Closings are
+there as they are before compression.
 Should a release write something else on purpose, doc/source/format.rst says what that means.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import email.utils
 import gzip
 import json
 import pathlib
@@ -51,7 +52,9 @@ _VOLUME = _NAMES.volume("00000000-0000-4000-8000-00000000000a")
 _SIZE = 3 * MIB2 - 512
 _FIRST = "00000000-0000-4000-8000-000000000001"
 _SECOND = "00000000-0000-4000-8000-000000000002"
+_EXPORT = "00000000-0000-4000-8000-000000000003"
 _DISKS = {_FIRST: Content(_SIZE, ((0, 1), (2, 2))), _SECOND: Content(_SIZE, ((1, 3), (2, 2)))}
+_DISKS[_EXPORT] = _DISKS[_SECOND]
 
 
 class Recorded(MemoryAccount):
@@ -83,7 +86,7 @@ class Recorded(MemoryAccount):
 
 @pytest.fixture
 def account(monkeypatch: pytest.MonkeyPatch) -> Recorded:
-    """An account in which the two snapshots were stored."""
+    """An account in which the snapshots and the export were stored."""
     made = Recorded()
     uploads = (uuid.UUID("00000000-0000-4000-8000-0000000000%02x" % number)
                for number in range(0xe1, 0xff))
@@ -101,10 +104,13 @@ def _store(account: MemoryAccount, image_id: str, content: Content) -> None:
     services = jobs.Services(
         Credentials("password", {}), StoreSettings(_NAMES.prefix), TransferSettings(
             upload_threads=1), GlanceSettings())
-    subject = Subject(image_id, "snapshot", _VOLUME.partition("-volume-")[2], "a-project",
-                      "2026-01-01T00:00:00Z", {"instance_name": "instance-00000001"})
+    volume = _VOLUME.partition("-volume-")[2]
+    subject = Subject(image_id, "snapshot", volume, "a-project", "2026-01-01T00:00:00Z",
+                      {"instance_name": "instance-00000001"})
+    if image_id == _EXPORT:
+        subject = Subject(image_id, "export", volume, "", "", {"vdi": volume}, 7 * 86400)
     with snapshot.stored(services, account, subject, Source(content, []), _VOLUME,
-                         Report(lambda event: None), for_glance=True):
+                         Report(lambda event: None), for_glance=image_id != _EXPORT):
         pass
 
 
@@ -134,7 +140,7 @@ def test_what_is_written_is_what_was_always_written(account: Recorded) -> None:
 
 
 def test_kept_points_and_tables_are_read() -> None:
-    for image_id in (_FIRST, _SECOND):
+    for image_id in _DISKS:
         point = Point.parse(json.loads(_one("points/%s/point.json" % image_id)))
         assert point.image_id == image_id
         places = [place for ref in point.regions
@@ -148,6 +154,11 @@ def test_kept_points_and_tables_are_read() -> None:
         assert [run.first for run in runs] == [place.block for place in places]
     point = Point.parse(json.loads(_one("points/%s/point.json" % _SECOND)))
     assert (point.parent, point.sequence, point.sent_blocks) == (_FIRST, 2, 1)
+    assert (point.kind, point.expires_at) == ("snapshot", None)
+    point = Point.parse(json.loads(_one("points/%s/point.json" % _EXPORT)))
+    assert point.kind == "export"
+    stored = email.utils.parsedate_to_datetime(point.stored_at).timestamp()
+    assert point.expires_at == stored + 7 * 86400
 
 
 def test_a_kept_segment_is_read() -> None:

@@ -256,7 +256,8 @@ class History:
     def run(self, steps: int) -> None:
         """Do so many things."""
         actions = [(5, self.snapshot), (3, self.write), (1, self.resize), (2, self.delete),
-                   (2, self.sweep), (1, self.clone), (1, self.wait), (1, self.reuse)]
+                   (2, self.sweep), (1, self.clone), (1, self.wait), (1, self.reuse),
+                   (1, self.template)]
         for _step in range(steps):
             self._random.choices([action for _weight, action in actions],
                                  [weight for weight, _action in actions])[0]()
@@ -339,7 +340,7 @@ class History:
 
     def _take(self, volume: str, trouble: contextlib.AbstractContextManager[object]) -> None:
         content = self._disks[volume].content()
-        image_id = str(uuid.UUID(int=self._random.getrandbits(128), version=4))
+        image_id = self._new_id()
         zeros = [number for number in range(-(-content.size // MIB2))
                  if self._random.random() < 0.2]
         self.perhaps[image_id] = content
@@ -352,6 +353,24 @@ class History:
         self.done.append("  as %s" % image_id)
         self.points[image_id] = self.perhaps.pop(image_id)
         self._volumes[image_id] = self.names.volume(volume)
+
+    def template(self) -> None:
+        """A template is made of a point: no data is moved, and no bond stays between them."""
+        if not self.points:
+            return
+        original = self._random.choice(sorted(self.points))
+        image_id = self._new_id()
+        self.done.append("template of %s" % original)
+        self.perhaps[image_id] = self.points[original]
+        with self._trouble(self.done, [dead, failing, self._meanwhile]):
+            try:
+                self._share(original, image_id)
+            except exceptions.SwiftVhdError as error:
+                self.done.append("  %s failed: %s" % (image_id, error))
+                return
+        self.done.append("  as %s" % image_id)
+        self.points[image_id] = self.perhaps.pop(image_id)
+        self._volumes[image_id] = self.names.templates
 
     def delete(self) -> None:
         """A point is deleted, any of them."""
@@ -383,10 +402,9 @@ class History:
         for image_id in sorted(self.points):
             point = lookup.find(self.account, self.names, image_id)
             assert point is not None, "%s is lost: %s" % (image_id, self)
-        for volume in self._disks:
-            with contextlib.suppress(exceptions.ObjectMissing):
-                for point in lookup.points(self.account, self.names.volume(volume)):
-                    self._check(point)
+        for container in self._containers():
+            for point in lookup.points(self.account, container):
+                self._check(point)
 
     def _check(self, point: Point) -> None:
         content = {**self.perhaps, **self.points}[point.image_id]
@@ -396,6 +414,9 @@ class History:
         restored = {number: bytes(data) for number, data in
                     fetch.fetch(self.account, blocks, stored, 2)}
         assert restored == expected, "%s restores wrong: %s" % (point.image_id, self)
+        if point.kind == "export" and not self._abilities.shares_blocks:
+            assert sum(segment.blocks for segment in point.segments) == point.blocks, (
+                "%s shows others' blocks: %s" % (point.image_id, self))
         if point.image_id not in self.points:
             return  # taken back in part, or deleted in part: what is left of it restores
         assert read_vhd(self._view(point, names.DISK_VIEW)) == expected, str(self)
@@ -437,7 +458,7 @@ class History:
     # -- within -------------------------------------------------------------------------------
 
     def _containers(self) -> List[str]:
-        there = []
+        there = [self.names.templates]
         for volume in sorted(self._disks):
             with contextlib.suppress(exceptions.ObjectMissing):
                 self.account.head_container(self.names.volume(volume))
@@ -449,15 +470,32 @@ class History:
             sweep.sweep(self.account, container, _GRACE, workers=1)
 
     def _store(self, volume: str, image_id: str, source: DiskSource) -> None:
-        services = jobs.Services(
-            Credentials("password", {}), StoreSettings(self.names.prefix, segment_size=4 * MIB2),
-            TransferSettings(upload_threads=2), GlanceSettings())
+        # Now and then one to be downloaded, which other points share with as with any.
+        export = self._random.random() < 0.2
+        subject = Subject(image_id, "export" if export else "snapshot", volume, "p",
+                          "2026-01-01T00:00:00Z", {}, 3600 if export else None)
         with snapshot.stored(
-                services, self.account,
-                Subject(image_id, "snapshot", volume, "p", "2026-01-01T00:00:00Z", {}), source,
-                self.names.volume(volume), Report(lambda event: None), for_glance=True,
+                self._services(), self.account, subject, source, self.names.volume(volume),
+                Report(lambda event: None), for_glance=not export,
                 base_image_id=self._bases.get(volume)):
             pass
+
+    def _share(self, original: str, image_id: str) -> None:
+        point = Point.parse(self.account.get_json(
+            self._volumes[original], names.of_point(original, names.POINT)))
+        with snapshot.shared(
+                self._services(), self.account,
+                Subject(image_id, "template", image_id, "p", "2026-01-01T00:00:00Z", {}), point,
+                self.names.templates, Report(lambda event: None), for_glance=True):
+            pass
+
+    def _services(self) -> jobs.Services:
+        return jobs.Services(
+            Credentials("password", {}), StoreSettings(self.names.prefix, segment_size=4 * MIB2),
+            TransferSettings(upload_threads=2), GlanceSettings())
+
+    def _new_id(self) -> str:
+        return str(uuid.UUID(int=self._random.getrandbits(128), version=4))
 
     def _delete(self, image_id: str) -> None:
         self.perhaps[image_id] = self.points.pop(image_id)
