@@ -19,6 +19,7 @@ import pathlib
 import subprocess
 import time
 import urllib.parse
+import urllib.request
 from typing import Any, Dict, Iterator, List
 
 import pytest
@@ -103,11 +104,9 @@ def test_a_cut_download_of_a_vhd_goes_on_where_it_ended(
     vdi = ext.disk()
     shown = _exported(terminals["ext"], vdi)
     path = tmp_path / "disk.vhd"
-    limited = subprocess.run(
-        ["curl", "--silent", "--limit-rate", "8M", "--max-time", "0.7", "--output", str(path),
-         shown["url"]], check=False)
-    assert limited.returncode == 28, "it was to be cut"
-    assert 0 < path.stat().st_size < shown["size"]
+    with urllib.request.urlopen(shown["url"]) as answer:  # noqa: S310  (an address of Swift's)
+        path.write_bytes(answer.read(5 * MIB + 17))  # and the connection breaks
+    assert path.stat().st_size < shown["size"]
     assert _curl(shown["url"], path, "--continue-at", "-") == 206
     assert _disk(path) == ext.control.guest_sha256(vdi)
 
