@@ -126,7 +126,6 @@ def _check_there(account: Account, point: Point, written: Sequence[str]) -> None
             % (point.image_id, names.RAW_VIEW))
 
 
-
 def possible(abilities: Abilities) -> bool:
     """Tell whether the cluster can stitch the view."""
     return abilities.ranges and abilities.nested and abilities.nested_ranges

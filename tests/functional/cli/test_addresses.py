@@ -104,7 +104,7 @@ def test_a_cut_download_of_a_vhd_goes_on_where_it_ended(
     vdi = ext.disk()
     shown = _exported(terminals["ext"], vdi)
     path = tmp_path / "disk.vhd"
-    with urllib.request.urlopen(shown["url"]) as answer:  # noqa: S310  (an address of Swift's)
+    with urllib.request.urlopen(shown["url"]) as answer:
         path.write_bytes(answer.read(5 * MIB + 17))  # and the connection breaks
     assert path.stat().st_size < shown["size"]
     assert _curl(shown["url"], path, "--continue-at", "-") == 206
