@@ -72,6 +72,8 @@ class Snapshot(base.ShowOne):
         parser.add_argument("--owner", metavar="PROJECT",
                             help="Id of the project that is to own the image; the service "
                                  "account's by default.")
+        parser.add_argument("--wait", action="store_true",
+                            help="Wait until the SR has coalesced what the snapshot left.")
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> Shown:
@@ -80,7 +82,7 @@ class Snapshot(base.ShowOne):
             return shown(volume.store(
                 services.with_host(self), parsed_args.vdi, Report(progress.events(bar)),
                 name=parsed_args.name, owner=parsed_args.owner,
-                image_properties=dict(parsed_args.properties)))
+                image_properties=dict(parsed_args.properties), wait=parsed_args.wait))
 
 
 class Create(base.ShowOne):

@@ -31,8 +31,8 @@ from nova_swift_handler.transfer.source import FileSource, VdiSource
 from nova_swift_handler.vhd.layout import FULL_BITMAP, Layout
 from nova_swift_handler.vhd.reader import Block
 from nova_swift_handler.vhd.writer import stream
+from nova_swift_handler.xapi import coalescing, repository, transient
 from nova_swift_handler.xapi import disk as disks
-from nova_swift_handler.xapi import repository, transient
 from nova_swift_handler.xapi.session import Session
 
 LOG = logging.getLogger(__name__)
@@ -57,6 +57,7 @@ class Disk(NamedTuple):
 
     uuid: str
     name: str
+    sr_ref: str
     sr_uuid: str
     frozen: bool
     instance: Optional[str]
@@ -86,7 +87,7 @@ def look_up(session: Session, vdi_uuid: str) -> Disk:
     if record["type"] not in DISKS:
         raise exceptions.ImageUnsupported(
             "%s is not possible: it is of the type %s, which is no disk" % (doing, record["type"]))
-    return Disk(str(record["uuid"]), str(record["name_label"]), sr.uuid,
+    return Disk(str(record["uuid"]), str(record["name_label"]), sr.ref, sr.uuid,
                 bool(record["is_a_snapshot"]), record["other_config"].get(NOVA))
 
 
@@ -116,7 +117,8 @@ def frozen(services: Services, vdi_uuid: str) -> Iterator[VdiSource]:
 
 def store(services: Services, vdi_uuid: str, report: Report, *, name: str = "",
           owner: Optional[str] = None,
-          image_properties: Optional[Mapping[str, str]] = None) -> Dict[str, Any]:
+          image_properties: Optional[Mapping[str, str]] = None,
+          wait: bool = False) -> Dict[str, Any]:
     """Store a VDI as the next point of its volume, with an image; return figures.
 
     The volume is the VDI's uuid, even if a Nova instance uses it: which, only ``other_config``
@@ -124,21 +126,31 @@ def store(services: Services, vdi_uuid: str, report: Report, *, name: str = "",
 
     :param name: the image's; the VDI's and the time if empty.
     :param owner: project that is to own the image; the service account's if None.
+    :param wait: return when the SR has coalesced what the snapshot left in the disk's chain.
     :raises SwiftVhdError: it failed; then there is no point, image or snapshot; the blocks that
-        were sent stay, for the next one.
+        were sent stay, for the next one.  All is stored if it was the waiting that failed.
     """
     assert services.xapi is not None
+    with Session(services.xapi) as session:
+        disk = look_up(session, vdi_uuid)
+        stored = _store(services, session, disk, report, name, owner, image_properties or {})
+        if wait:
+            coalescing.watch(session, disk.sr_ref, report.progress, of_vdis=[disk.uuid])
+        return stored
+
+
+def _store(services: Services, session: Session, disk: Disk, report: Report, name: str,
+           owner: Optional[str], image_properties: Mapping[str, str]) -> Dict[str, Any]:
     ours = services.credentials.session()
     account, images = services.account(ours), services.images(None, ours)
-    container = services.containers.volume(vdi_uuid)
-    with contextlib.ExitStack() as held, Session(services.xapi) as session:
-        disk = look_up(session, vdi_uuid)
+    container = services.containers.volume(disk.uuid)
+    with contextlib.ExitStack() as held:
         if disk.instance:
             LOG.warning(
                 "VDI %s says that it belongs to the Nova instance %s; snapshots that Nova makes "
                 "of that are points of another volume", disk.uuid, disk.instance)
         image = held.enter_context(template.new_image(
-            images, name or disk.name or disk.uuid, "vhd", "bare", image_properties or {},
+            images, name or disk.name or disk.uuid, "vhd", "bare", image_properties,
             "private", owner))
         how, _why = images.choose(image.id)
         with contextlib.ExitStack() as read:

@@ -65,7 +65,8 @@ def test_a_disk_is_stored_and_made_anew_on_the_other_sr(
                            bench.env["users"]["alice"]["project_id"])
     contents = [host.control.guest_sha256(vdi)]
     host.control.guest_pattern(vdi, "more", [[30 * MIB, 1024]])
-    second = terminal.value("volume", "snapshot", vdi)
+    second = terminal.value("volume", "snapshot", vdi, "--wait")
+    assert len(host.control.chain(vdi)) == 1, "the SR has coalesced it"
     contents.append(host.control.guest_sha256(vdi))
 
     eventually(lambda: host.control.state() == before, lambda: "a snapshot is left")
