@@ -24,7 +24,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from nova_swift_handler import exceptions
-from nova_swift_handler.vhd.chain import Chain
+from nova_swift_handler.vhd.chain import Chain, Link, arranged
 from nova_swift_handler.vhd.file import VhdFile
 
 from . import disks, independent
@@ -241,3 +241,40 @@ def test_no_damage_makes_anything_but_our_error(data: st.DataObject) -> None:
         for file in files:
             file.parent_paths()
         assert len(Chain(files).read(0, 20000)) == 20000
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(4))))
+def test_unique_ids_tell_the_order_of_a_chain(order: Any) -> None:
+    vhds = [independent.build(4096, {}, independent.DYNAMIC if number == 3
+                              else independent.DIFFERENCING, 4096, _id(number),
+                              bytes(16) if number == 3 else _id(number + 1))
+            for number in range(4)]
+    links = [_link(vhds[number], number) for number in order]
+    assert [order[place] for place in arranged(links)] == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize(("parents", "match"), [
+    ({0: 1}, "not there"), ({0: None, 1: None}, "none of the others is a child"),
+    ({0: 1, 1: 0}, "circle"), ({0: 1, 1: None, 2: 3, 3: 2}, "circle"),
+    ({0: 1, 1: 2, 2: 1}, "circle"), ({0: 2, 1: 2, 2: None}, "none of the others is a child"),
+    ({number: number + 1 if number < 30 else None for number in range(31)}, "more than 30")])
+def test_what_cannot_be_put_in_order_is_refused(parents: Dict[int, Optional[int]],
+                                                match: str) -> None:
+    links = [_link(independent.build(
+        4096, {}, independent.DYNAMIC if parent is None else independent.DIFFERENCING, 4096,
+        _id(number), bytes(16) if parent is None else _id(parent)), number)
+        for number, parent in parents.items()]
+    for arrangement in (links, links[::-1]):
+        with pytest.raises(exceptions.ChainBroken, match=match):
+            arranged(arrangement)
+
+
+def test_a_vhd_given_twice_is_told() -> None:
+    vhd = independent.build(4096, {}, block_size=4096)
+    with pytest.raises(exceptions.ChainBroken, match="same VHD"):
+        arranged([_link(vhd, 0), _link(vhd, 1)])
+
+
+def _link(vhd: bytes, number: int) -> Link:
+    opened = VhdFile(io.BytesIO(vhd))
+    return Link("file %d" % number, opened.footer, opened.header)
