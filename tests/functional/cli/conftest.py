@@ -34,6 +34,7 @@ from tests.functional.handler.conftest import (  # noqa: F401  (fixtures)
     host,
     hosts,
     lvm,
+    quiet,
     sessions,
 )
 from tests.functional.simulator.process import PASSWORD
