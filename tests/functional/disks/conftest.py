@@ -35,7 +35,7 @@ from nova_swift_handler.xapi import tree
 from nova_swift_handler.xapi.session import Session
 from tests.functional.cli.conftest import from_sources, quiet_loggers  # noqa: F401  (fixtures)
 from tests.functional.handler.bench import Host
-from tests.functional.handler.conftest import bench, sessions  # noqa: F401  (fixtures)
+from tests.functional.handler.conftest import bench, quiet, sessions  # noqa: F401  (fixtures)
 from tests.functional.simulator.process import PASSWORD, SimulatedHost
 
 MIB = 1024 ** 2
