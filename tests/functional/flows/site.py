@@ -200,7 +200,8 @@ class Site:
             [sys.executable, "-m", "nova_swift_handler.cli.app", "--config-file",
              self.env["nova_conf"], *argv, "-f", "json"],
             capture_output=True, check=False, text=True)
-        assert done.returncode == 0, done.stderr
+        assert done.returncode == 0, "exit code %d: %s%s" % (
+            done.returncode, done.stderr, done.stdout)
         return json.loads(done.stdout)
 
     def reconcile(self) -> None:
