@@ -97,8 +97,7 @@ def reading(session: Session, disk: Disk) -> Iterator[VdiSource]:
     if disk.frozen:
         yield VdiSource(session, disk.uuid)
         return
-    with transient.snapshot(session, disk.uuid, str(uuid.uuid4()),
-                            session.settings.chain_depth_warning) as made:
+    with transient.snapshot(session, disk.uuid, str(uuid.uuid4())) as made:
         LOG.info("Reading VDI %s from its snapshot %s", disk.uuid, made)
         yield VdiSource(session, made)
 

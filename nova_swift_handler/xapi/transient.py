@@ -15,10 +15,9 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from concurrent import futures
-from typing import Iterator, Optional
-
-from oslo_log import log as logging
+from typing import Iterator
 
 from nova_swift_handler import exceptions
 from nova_swift_handler.xapi import beforehand, marked
@@ -29,19 +28,17 @@ LOG = logging.getLogger(__name__)
 
 
 @contextlib.contextmanager
-def snapshot(session: sessions.Session, vdi_uuid: str, transfer_id: str,
-             warning_depth: Optional[int] = None) -> Iterator[str]:
+def snapshot(session: sessions.Session, vdi_uuid: str, transfer_id: str) -> Iterator[str]:
     """Give the uuid of a new snapshot of a VDI, destroyed when the context is left.
 
     The VDI may be in use.  The snapshot says in its ``other_config`` which transfer it is for (see
     :mod:`.marked`), for whoever finds it after a crash of this process.
 
-    :param warning_depth: see :func:`.beforehand.snapshot`.
     :raises SrFull: the SR has no room for it.
     :raises XapiError: there is no such VDI, or it cannot be snapshotted.
     """
     doing = f"making a snapshot of VDI {vdi_uuid}"
-    beforehand.snapshot(session, vdi_uuid, warning_depth)
+    beforehand.snapshot(session, vdi_uuid, session.settings.chain_depth_warning)
     with contextlib.ExitStack() as stack:
         # In a thread of its own: when the caller is interrupted meanwhile, XAPI goes on with it,
         # and its answer is the only way to learn which snapshot it is.
