@@ -51,7 +51,9 @@ functional-all: install
 
 FUNCTIONAL = tests/functional/glance tests/functional/nova tests/functional/readme \
 	tests/functional/handler/test_round_trip.py tests/functional/handler/test_bad_images.py \
-	tests/functional/handler/test_access.py tests/functional/handler/test_memory.py
+	tests/functional/handler/test_access.py tests/functional/handler/test_memory.py \
+	tests/functional/transfer/test_deltas.py tests/functional/transfer/test_deletion.py \
+	tests/functional/cli/test_volumes.py
 
 py38: install
 	$(INSTALL) --optional nova-py38
