@@ -65,7 +65,7 @@ def test_a_server_rebuilt_of_its_own_snapshot_is_what_it_was(site: Site, templat
     assert site.sha256(site.boot(again, "copy")) == site.sha256(server) != good
 
 
-def test_a_rebuild_that_fails_says_so_and_can_be_repeated(site: Site, template: str) -> None:
+def test_a_rebuild_that_fails_says_so_and_what_was_stored_boots(site: Site, template: str) -> None:
     """Nova has destroyed the old disk by then, so what was stored is all there is."""
     server = site.boot(template, "rebuilt")
     site.write(server, "good", [0, 5 * MIB])
@@ -76,5 +76,4 @@ def test_a_rebuild_that_fails_says_so_and_can_be_repeated(site: Site, template: 
     site.alice.settled(server, "ERROR")
     site.control.clear_faults()
     assert site.disks(server) == []
-    rebuild(site, server, image)
-    assert site.sha256(server) == good
+    assert site.sha256(site.boot(image, "copy")) == good
