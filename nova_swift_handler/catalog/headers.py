@@ -20,26 +20,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import uuid
 from concurrent import futures
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Tuple
 
 from nova_swift_handler import exceptions
-from nova_swift_handler.catalog import (
-    changes,
-    closing,
-    finding,
-    lookup,
-    names,
-    properties,
-    viewcheck,
-    views,
-)
-from nova_swift_handler.catalog.blockmap import BlockMap
+from nova_swift_handler.catalog import closing, finding, lookup, names, pointviews, properties
 from nova_swift_handler.catalog.finding import Finding
-from nova_swift_handler.catalog.point import RANGES, TEMPLATE, WHOLE, Point
-from nova_swift_handler.catalog.segment import Segment
-from nova_swift_handler.store import lifetime
+from nova_swift_handler.catalog.point import RANGES, TEMPLATE, Point
+from nova_swift_handler.store import lifetime, presence
 from nova_swift_handler.store.account import Account
 
 _WORKERS = 8
@@ -64,36 +52,6 @@ class _Object:
     points: List[str]
 
 
-def readable(account: Account, container: str) -> Tuple[List[Point], List[Finding]]:
-    """Return the points of *container*, and what is wrong with those that cannot be read."""
-    points, findings = [], []
-    for row in account.listing(container, names.POINTS):
-        image_id, _, part = row["name"][len(names.POINTS):].partition("/")
-        if part != names.POINT:
-            continue
-        try:
-            points.append(read(account, container, row["name"]))
-        except exceptions.ObjectMissing:
-            continue  # a listing may still name what was deleted since
-        except (exceptions.PointInvalid, exceptions.StoreCorrupt) as error:
-            findings.append(Finding(finding.POINT, container, row["name"], str(error),
-                                    (image_id,)))
-    return points, findings
-
-
-def read(account: Account, container: str, name: str) -> Point:
-    """Return the point whose ``point.json`` the object *name* is.
-
-    :raises ObjectMissing: it is gone.
-    :raises PointInvalid, StoreCorrupt: it is no point, or another's.
-    """
-    point = Point.parse(account.get_json(container, name))
-    if point.container != container or names.of_point(point.image_id, names.POINT) != name:
-        raise exceptions.PointInvalid("it is the point of image %s in %s, and lies elsewhere"
-                                      % (point.image_id, point.container))
-    return point
-
-
 def check(account: Account, containers: names.Containers, points: Iterable[Point],
           for_glance: Wanted = lambda image_id: False,
           progress: Callable[[int, int], None] = lambda done, total: None) -> List[Finding]:
@@ -108,7 +66,8 @@ def check(account: Account, containers: names.Containers, points: Iterable[Point
     tasks: List[Callable[[], Iterator[Finding]]] = [
         _bound(_object, account, each) for each in _objects(wanted)]
     for point in wanted:
-        tasks += [_bound(_closing, account, point), _bound(_views, account, point, known),
+        tasks += [_bound(_closing, account, point),
+                  _bound(pointviews.check, account, point, known),
                   _bound(_index, account, containers, point),
                   _bound(_image, account, containers, point, for_glance)]
     found: List[Finding] = []
@@ -162,7 +121,7 @@ def _object(account: Account, each: _Object) -> Iterator[Finding]:
         yield bad(str(error))
         return
     except exceptions.StoreUnreachable as error:
-        refuse_outage(account, each.container)
+        presence.refuse_outage(account, each.container)
         yield bad("it cannot be read: %s" % error)
         return
     etag, size = headers["etag"].strip('"'), int(headers["content-length"])
@@ -242,116 +201,6 @@ def undescribed(account: Account, points: Iterable[Point]) -> Iterator[Finding]:
             yield Finding(finding.PROPERTIES, point.container,
                           properties.object_name(wanted["name"]),
                           "no properties tell of the template", (point.image_id,))
-
-
-# -- views ------------------------------------------------------------------------------------
-
-def _views(account: Account, point: Point, known: Dict[str, Point]) -> Iterator[Finding]:
-    try:
-        blocks, stored = lookup.blocks(account, point)
-    except (exceptions.ObjectMissing, exceptions.PointInvalid, exceptions.StoreCorrupt):
-        # Said of the table already, but for what only the whole of them shows.
-        if all(_table_is_whole(account, point, ref.table) for ref in point.regions):
-            yield Finding(finding.POINT, point.container,
-                          names.of_point(point.image_id, names.POINT),
-                          "its tables do not add up to its digest", (point.image_id,))
-        return
-    whole = whole_disk(point, blocks, stored)
-    # Where only whole segments can be stitched, some views cannot be.
-    problem = _problem(account, point, names.DISK_VIEW, whole) if point.vhd_size else ""
-    if point.vhd_size and not problem:
-        size = account.head(point.container, names.of_point(
-            point.image_id, names.DISK_VIEW)).size
-        problem = "" if size == point.vhd_size else "it has %d bytes, not %d" % (
-            size, point.vhd_size)
-    if problem:
-        yield _of_view(point, finding.DISK, names.DISK_VIEW, problem)
-    problem = _delta_problem(account, point, known, whole)
-    if problem:
-        yield _of_view(point, finding.DELTA, names.DELTA_VIEW, problem)
-    try:
-        size = account.head(point.container, names.of_point(point.image_id, names.RAW_VIEW)).size
-        if size != point.virtual_size:
-            yield _of_view(point, finding.RAW, names.RAW_VIEW, "it has %d bytes, not %d"
-                           % (size, point.virtual_size))
-    except exceptions.ObjectMissing:
-        pass  # it is made on demand
-
-
-def whole_disk(point: Point, blocks: BlockMap, stored: List[Segment]) -> viewcheck.Expected:
-    """Return what a view of the whole disk of *point* should be."""
-    def target(number: int) -> viewcheck.Target:
-        place = blocks.get(number)
-        assert place is not None
-        return viewcheck.Target(stored[place.segment], place.slot)
-
-    return viewcheck.Expected(point.virtual_size, uuid.UUID(point.image_id).bytes, None,
-                              blocks.order, target)
-
-
-def _delta_problem(account: Account, point: Point, known: Dict[str, Point],
-                   whole: viewcheck.Expected) -> str:
-    try:
-        parent_id = views.parent_of(account, point.container, point.image_id)
-        if parent_id is None:
-            return _problem(account, point, names.DELTA_VIEW, whole)
-        parent = known.get(parent_id) or read(
-            account, point.container, names.of_point(parent_id, names.POINT))
-    except exceptions.ObjectMissing:
-        if point.stitching == WHOLE:
-            return ""
-        return "it, or the point that it refers to, is not there"
-    except (exceptions.PointInvalid, exceptions.StoreCorrupt) as error:
-        return "the point that it refers to cannot be read: %s" % error
-    if parent.sequence >= point.sequence:
-        return "it refers to point %s, which is not older" % parent_id
-    try:
-        differing = changes.between(account, parent, point)
-    except (exceptions.ObjectMissing, exceptions.PointInvalid, exceptions.StoreCorrupt):
-        return ""  # said of the parent's tables
-    for name in names.ZEROS if any(each.segment is None for each in differing) else ():
-        try:
-            if not viewcheck.zeros_are_zero(account, point.container, name):
-                return "%s, which it names, is not zero" % name
-        except exceptions.ObjectMissing:
-            return "%s, which it names, is not there" % name
-    return _problem(account, point, names.DELTA_VIEW, viewcheck.Expected(
-        point.virtual_size, uuid.UUID(point.image_id).bytes, uuid.UUID(parent_id).bytes,
-        differing.numbers,
-        lambda number: viewcheck.Target(*differing.target(number))))
-
-
-def _problem(account: Account, point: Point, view: str, expected: viewcheck.Expected) -> str:
-    try:
-        return viewcheck.problem(account, point.container, names.of_point(
-            point.image_id, view), expected) or ""
-    except exceptions.ObjectMissing as error:
-        return "it, or something it is stitched from, is not there: %s" % error
-    except exceptions.StoreError as error:
-        # A stitched object whose parts are damaged is refused by 409, or makes Swift fail by 500.
-        refuse_outage(account, point.container)
-        return "it cannot be read: %s" % error
-
-
-def refuse_outage(account: Account, container: str) -> None:
-    """Return if *container* can be asked for, so that it was one object that could not.
-
-    :raises StoreError: Swift as a whole is out.
-    """
-    account.head_container(container)
-
-
-def _of_view(point: Point, kind: str, view: str, problem: str) -> Finding:
-    return Finding(kind, point.container, names.of_point(point.image_id, view), problem,
-                   (point.image_id,))
-
-
-def _table_is_whole(account: Account, point: Point, name: str) -> bool:
-    try:
-        lookup.check_table(name, account.get(point.container, name))
-    except (exceptions.ObjectMissing, exceptions.PointInvalid, exceptions.StoreCorrupt):
-        return False
-    return True
 
 
 def sort_key(each: Finding) -> str:

@@ -47,7 +47,8 @@ from nova_swift_handler.catalog.segment import Segment
 from nova_swift_handler.catalog.views import VHD_CONTENT_TYPE, Views
 from nova_swift_handler.store import lifetime, manifest, removal
 from nova_swift_handler.store.abilities import Abilities
-from nova_swift_handler.store.account import Account, Stored, md5
+from nova_swift_handler.store.account import Account, Stored
+from nova_swift_handler.store.etag import md5
 from nova_swift_handler.store.manifest import Entry
 
 LOG = logging.getLogger(__name__)

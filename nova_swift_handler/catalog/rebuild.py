@@ -36,6 +36,7 @@ from nova_swift_handler.catalog import (
     inheritance,
     lookup,
     names,
+    readable,
 )
 from nova_swift_handler.catalog.blockmap import BlockMap
 from nova_swift_handler.catalog.finding import Finding
@@ -100,7 +101,7 @@ class _Rebuild:
 
     def points(self, everything: bool, active: headers.Wanted) -> Iterator[Outcome]:
         """Make the points that have no ``point.json`` they can be read from."""
-        whole, damaged = headers.readable(self._account, self._container)
+        whole, damaged = readable.points(self._account, self._container)
         known = {point.image_id for point in whole}
         uploads = {point.upload_id for point in whole}
         unread = {image_id for each in damaged for image_id in each.points}
@@ -181,7 +182,7 @@ class _Rebuild:
 
     def objects(self) -> Iterator[Outcome]:
         """Make what points lack that have their ``point.json``."""
-        points, _damaged = headers.readable(self._account, self._container)
+        points, _damaged = readable.points(self._account, self._container)
         outcomes = list(self._objects(points))
         yield from outcomes
         # What leads to a view's blocks, and so whether it is right, is known with the tables only.

@@ -20,7 +20,7 @@ from concurrent import futures
 from typing import Dict, List, Optional, Tuple
 
 from nova_swift_handler import exceptions
-from nova_swift_handler.catalog import closing, headers, lineage, names, properties, relink, views
+from nova_swift_handler.catalog import closing, lineage, names, properties, readable, relink, views
 from nova_swift_handler.catalog import region as regions
 from nova_swift_handler.catalog.blockmap import BlockMap, Place
 from nova_swift_handler.catalog.point import Point, RegionRef
@@ -139,7 +139,7 @@ class Maker:
             if image_id is None:
                 continue
             try:
-                parent = headers.read(self._account, point.container,
+                parent = readable.read(self._account, point.container,
                                       names.of_point(image_id, names.POINT))
             except (exceptions.ObjectMissing, exceptions.PointInvalid, exceptions.StoreCorrupt):
                 continue

@@ -25,12 +25,13 @@ from concurrent import futures
 from typing import Any, Callable, Dict, Iterable, Iterator, List, NamedTuple, Set, Tuple
 
 from nova_swift_handler import exceptions
-from nova_swift_handler.catalog import finding, headers, lookup, names
+from nova_swift_handler.catalog import finding, headers, lookup, names, readable
 from nova_swift_handler.catalog import segment as segments
 from nova_swift_handler.catalog.finding import Finding
 from nova_swift_handler.catalog.point import Point
 from nova_swift_handler.catalog.region import Region
 from nova_swift_handler.catalog.segment import Segment
+from nova_swift_handler.store import presence
 from nova_swift_handler.store.account import Account
 from nova_swift_handler.vhd import constants
 
@@ -97,7 +98,7 @@ def verify(account: Account, containers: names.Containers, container: str, how: 
     :raises StoreError: Swift could not be asked.
     """
     wanted = set(only)
-    points, findings = headers.readable(account, container)
+    points, findings = readable.points(account, container)
     if wanted:
         points = [point for point in points if point.image_id in wanted]
         findings = [each for each in findings if wanted & set(each.points)]
@@ -193,7 +194,7 @@ class _Blocks:
             self._account.read_into(run.segment.container, run.segment.name,
                                     run.slot * segments.STRIDE, data)
         except exceptions.StoreError as error:
-            headers.refuse_outage(self._account, run.segment.container)
+            presence.refuse_outage(self._account, run.segment.container)
             for slot in range(run.slot, run.slot + run.blocks):
                 self._bad[run.segment, slot] = "it cannot be read: %s" % error
             return run.blocks

@@ -10,25 +10,20 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The verbs this package needs of a Swift account, each checking what came of it."""
+"""The verbs this package needs of a Swift account's objects, each checking what came of it."""
 
 from __future__ import annotations
 
 import contextlib
-import datetime
-import email.utils
-import functools
-import hashlib
 import json
-import re
-import sys
 import urllib.parse
 from typing import Any, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Tuple
 
 import swiftclient.client as swift
 
 from nova_swift_handler import exceptions
-from nova_swift_handler.store.connection import Connection
+from nova_swift_handler.store.containers import ContainerVerbs
+from nova_swift_handler.store.etag import md5
 from nova_swift_handler.store.manifest import Entry
 from nova_swift_handler.store.stream import ObjectStream
 
@@ -50,94 +45,12 @@ class Stored(NamedTuple):
     size: int
 
 
-class Account:
-    """A Swift account.
+class Account(ContainerVerbs):
+    """A Swift account: the verbs of objects, and those of containers.
 
     Every verb raises ``StoreError`` or one of its kin: ``ObjectMissing`` for what is not there,
     ``StoreAuthFailed``, and ``StoreUnreachable`` when retries did not help.
     """
-
-    def __init__(self, connection: Connection) -> None:
-        self._conn = connection
-
-    @property
-    def url(self) -> str:
-        """The account's storage URL."""
-        return self._conn.url
-
-    def info(self) -> Dict[str, Any]:
-        """Return what the cluster says of itself and its limits (``GET /info``).
-
-        Empty where it says nothing: an operator may close it, and not every proxy passes it on.
-        """
-        def fetch(http_conn: Any, **_auth: Any) -> Any:
-            parsed, conn = http_conn
-            # Beside the API's version, which may have a path before it: Ceph has /swift/v1.
-            path = re.sub(r"/v\d[\d.]*(/.*)?$", "", parsed.path) + "/info"
-            return swift.get_capabilities((parsed._replace(path=path), conn))
-
-        with contextlib.suppress(exceptions.ObjectMissing, exceptions.StoreAuthFailed):
-            answer = self._conn.repeat("asking the cluster for its limits", fetch)
-            return answer if isinstance(answer, dict) else {}
-        return {}
-
-    def clock(self, container: str) -> datetime.datetime:
-        """Return the cluster's time, in UTC, as it answers for *container*; of whole seconds."""
-        return email.utils.parsedate_to_datetime(self.head_container(container)["date"])
-
-    def put_container(self, container: str, headers: Mapping[str, str]) -> None:
-        """Create *container*, or set *headers* on the one that is there."""
-        self._conn.repeat("creating container %s" % container, lambda **auth: swift.put_container(
-            container=container, headers=dict(headers), **auth))
-
-    def delete_container(self, container: str) -> bool:
-        """Remove *container* if it is empty; tell whether it is gone.
-
-        Swift refuses it of one that is not, and of one whose objects it has not listed yet.
-        """
-        def request(**auth: Any) -> bool:
-            try:
-                swift.delete_container(container=container, **auth)
-            except swift.ClientException as error:
-                if error.http_status == 409:
-                    return False
-                raise
-            return True
-
-        try:
-            return self._conn.repeat("removing container %s" % container, request)
-        except exceptions.ObjectMissing:
-            return True
-
-    def head_container(self, container: str) -> Dict[str, str]:
-        """Return the container's headers, names in lower case."""
-        return self._conn.repeat(
-            "looking up container %s" % container,
-            lambda **auth: swift.head_container(container=container, **auth))
-
-    def containers(self, prefix: str) -> Iterator[str]:
-        """Yield the names of the account's containers that begin with *prefix*.
-
-        One that was just made may be missing: the account hears of it late.
-        """
-        marker = ""
-        while True:
-            _headers, rows = self._conn.repeat(
-                "listing the account's containers",
-                functools.partial(swift.get_account, prefix=prefix, marker=marker))
-            if not rows:
-                return
-            yield from (row["name"] for row in rows)
-            marker = rows[-1]["name"]
-
-    def head_account(self) -> Dict[str, str]:
-        """Return the account's headers, names in lower case."""
-        return self._conn.repeat("looking up the account", swift.head_account)
-
-    def post_account(self, headers: Mapping[str, str]) -> None:
-        """Set *headers* on the account."""
-        self._conn.repeat("setting the account's metadata", lambda **auth: swift.post_account(
-            headers=dict(headers), **auth))
 
     def put(self, container: str, name: str, data: bytes, content_type: str = _OCTETS,
             headers: Optional[Mapping[str, str]] = None) -> Stored:
@@ -361,38 +274,11 @@ class Account:
         """Return a stream of an object of any size; the caller closes it."""
         return ObjectStream(self._conn, container, name)
 
-    def listing(self, container: str, prefix: str = "",
-                delimiter: Optional[str] = None) -> Iterator[Dict[str, Any]]:
-        """Yield the rows of a container's listing, by name.
-
-        :param delimiter: names with this character behind the prefix are left out but for what
-            stands before it, which comes as a row with the key ``subdir`` instead of ``name``.
-        """
-        fetch = functools.partial(swift.get_container, container=container,
-                                  prefix=prefix or None, delimiter=delimiter)
-        marker = ""
-        while True:
-            _headers, rows = self._conn.repeat("listing container %s" % container,
-                                               functools.partial(fetch, marker=marker))
-            if not rows:
-                return
-            yield from rows
-            marker = rows[-1].get("name") or rows[-1]["subdir"]
-
     def delete(self, container: str, name: str) -> None:
         """Remove an object, never the segments a manifest names; absent is done."""
         with contextlib.suppress(exceptions.ObjectMissing):
             self._conn.repeat(_what("DELETE", container, name), lambda **auth:
                               swift.delete_object(container=container, name=name, **auth))
-
-
-def md5(data: bytes) -> Any:
-    """Return the running MD5 of *data*, which is what Swift's etags are."""
-    # Swift's etags are MD5, and nothing here relies on them against an attacker; hosts in FIPS
-    # mode want to be told so, which Python can be from 3.9 on.
-    if sys.version_info >= (3, 9):
-        return hashlib.md5(data, usedforsecurity=False)
-    return hashlib.md5(data)  # noqa: S324
 
 
 def _what(verb: str, container: str, name: Optional[str]) -> str:

@@ -40,3 +40,11 @@ def container_exists(account: Account, container: str) -> bool:
     except exceptions.ObjectMissing:
         return False
     return True
+
+
+def refuse_outage(account: Account, container: str) -> None:
+    """Return if *container* can be asked for, so that it was one object that could not.
+
+    :raises StoreError: Swift as a whole is out.
+    """
+    account.head_container(container)

@@ -26,7 +26,8 @@ import threading
 from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Tuple
 
 from nova_swift_handler import exceptions
-from nova_swift_handler.store.account import Account, Stored, md5
+from nova_swift_handler.store.account import Account, Stored
+from nova_swift_handler.store.etag import md5
 from nova_swift_handler.store.manifest import Entry
 
 _OCTETS = "application/octet-stream"

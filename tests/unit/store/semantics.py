@@ -21,7 +21,8 @@ import pytest
 
 from nova_swift_handler import exceptions
 from nova_swift_handler.store import lifetime
-from nova_swift_handler.store.account import Account, Stored, md5
+from nova_swift_handler.store.account import Account, Stored
+from nova_swift_handler.store.etag import md5
 from nova_swift_handler.store.manifest import Entry
 
 DATE = lifetime.DELETE_AT
