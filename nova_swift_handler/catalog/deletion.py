@@ -58,7 +58,7 @@ class Deleted(NamedTuple):
 
     relinked: List[str]
     removed: int
-    unlinked: List[str] = []
+    unlinked: List[str]
 
 
 def delete(account: Account, where: names.Containers, abilities: Abilities, point: Point,
@@ -116,7 +116,7 @@ def delete_iso(account: Account, where: names.Containers, image_id: str) -> Dele
         _hide(account, where, image_id)
         properties.remove(account, container, image_id)
         account.delete(container, names.of_point(image_id, names.ISO_VIEW))
-        return Deleted([], _remove_below(account, container, image_id))
+        return Deleted([], _remove_below(account, container, image_id), [])
 
 
 def relink_broken(account: Account, abilities: Abilities, container: str,

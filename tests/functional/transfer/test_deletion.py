@@ -131,7 +131,7 @@ def test_a_child_of_another_size_stays_a_whole_disk(history: History, libvhdi: A
 def test_a_deletion_is_repeated_in_peace(history: History, libvhdi: Any) -> None:
     point = history.points[1]
     history.delete(point)
-    assert history.delete(point) == deletion.Deleted([], 0)
+    assert history.delete(point) == deletion.Deleted([], 0, [])
     history.check(libvhdi, [point])
 
 
