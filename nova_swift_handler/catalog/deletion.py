@@ -111,7 +111,15 @@ def delete_iso(account: Account, where: names.Containers, image_id: str) -> Dele
 
     :raises StoreError: Swift failed; delete it again.
     """
-    container = where.isos
+    return delete_named(account, where, where.isos, image_id)
+
+
+def delete_named(account: Account, where: names.Containers, container: str,
+                 image_id: str) -> Deleted:
+    """Delete an ISO, or what is left of a template that has no point any more.
+
+    :raises StoreError: Swift failed; delete it again.
+    """
     with Intent(account, container, str(uuid.uuid4()), image_id, kind=DELETE):
         _hide(account, where, image_id)
         properties.remove(account, container, image_id)

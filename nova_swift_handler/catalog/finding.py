@@ -21,6 +21,7 @@ SEGMENT, TABLE, PART = "segment", "table", "part"
 HEAD, DISK, DELTA, RAW = "head", "disk.vhd", "delta.vhd", "disk.raw"
 CLOSING, POINT, INDEX, IMAGE, BLOCK = "closing", "point", "index", "image", "block"
 PROPERTIES = "properties"
+ISO = "disk.iso"
 
 REBUILT = frozenset((TABLE, PART, HEAD, DISK, DELTA, CLOSING, INDEX, IMAGE, PROPERTIES))
 """Kinds that ``rebuild`` makes anew."""

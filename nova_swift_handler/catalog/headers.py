@@ -21,7 +21,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from concurrent import futures
-from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Tuple
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Tuple
 
 from nova_swift_handler import exceptions
 from nova_swift_handler.catalog import closing, finding, lookup, names, pointviews, properties
@@ -201,6 +201,19 @@ def undescribed(account: Account, points: Iterable[Point]) -> Iterator[Finding]:
             yield Finding(finding.PROPERTIES, point.container,
                           properties.object_name(wanted["name"]),
                           "no properties tell of the template", (point.image_id,))
+
+
+def misdescribed(point: Point, values: Mapping[str, str]) -> Iterator[Finding]:
+    """Yield what the properties of a template say otherwise than its point does."""
+    wanted = {"size": str(point.vhd_size), "virtual_size": str(point.virtual_size),
+              "checksum": properties.checksum(point)}
+    for key, value in wanted.items():
+        if values.get(key) != value:
+            yield Finding(
+                finding.PROPERTIES, point.container, properties.object_name(values["name"]),
+                "it says %s=%s, and the disk's is %s" % (key, values.get(key), value),
+                (point.image_id,), advice="delete that object and run `swift-vhd store rebuild`, "
+                "which writes it anew")
 
 
 def sort_key(each: Finding) -> str:

@@ -15,6 +15,7 @@
 from __future__ import annotations
 
 import dataclasses
+import uuid
 
 DISK_VIEW = "disk.vhd"
 DELTA_VIEW = "delta.vhd"
@@ -94,3 +95,11 @@ def reference(container: str) -> str:
 def segment(upload_id: str, serial: int) -> str:
     """Return the object name of a segment; never used twice, since *upload_id* is not."""
     return "data/%s/%06d" % (upload_id, serial)
+
+
+def is_id(text: str) -> bool:
+    """Tell whether *text* is an id of Glance's: a uuid, written as people write one."""
+    try:
+        return str(uuid.UUID(text)) == text.lower()
+    except ValueError:
+        return False

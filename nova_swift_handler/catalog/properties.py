@@ -16,17 +16,18 @@ from __future__ import annotations
 
 import contextlib
 import re
-from typing import Dict, Iterator, Mapping
+from concurrent import futures
+from typing import Dict, Iterator, Mapping, Optional, Tuple
 
 from nova_swift_handler import exceptions
+from nova_swift_handler.catalog import attributes
+from nova_swift_handler.catalog.attributes import Attributes
 from nova_swift_handler.catalog.point import Point
 from nova_swift_handler.store import presence
 from nova_swift_handler.store.account import Account
 
-PROPERTY = "property."
-"""What the keys begin with under which the properties of the image itself are."""
-
 _SUFFIX = ".properties"
+_WORKERS = 8
 _LINE = re.compile(r"(?s)((?:[^\\=]|\\.)*)=(.*)")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._+@()-]{0,199}")
 
@@ -84,10 +85,9 @@ def write(account: Account, container: str, name: str, values: Mapping[str, obje
     account.put(container, object_name(name), pack(values), "text/plain; charset=utf-8")
 
 
-def origin(name: str, image_properties: Mapping[str, str]) -> Dict[str, str]:
+def origin(name: str, chosen: Attributes) -> Dict[str, str]:
     """Return what a template's point says of its origin, so that it can be described anew."""
-    return {"name": name,
-            **{PROPERTY + key: value for key, value in image_properties.items()}}
+    return {"name": name, **chosen.lines()}
 
 
 def of_template(point: Point) -> Dict[str, str]:
@@ -96,8 +96,13 @@ def of_template(point: Point) -> Dict[str, str]:
         return {}
     return {"name": point.origin["name"], "id": point.image_id, "kind": "template",
             "size": str(point.vhd_size), "virtual_size": str(point.virtual_size),
-            "checksum": "blocks-sha256:" + point.digest, "created_at": point.image_created_at,
-            **{key: value for key, value in point.origin.items() if key.startswith(PROPERTY)}}
+            "checksum": checksum(point), "created_at": point.image_created_at,
+            **{key: value for key, value in point.origin.items() if attributes.is_chosen(key)}}
+
+
+def checksum(point: Point) -> str:
+    """Return what the properties of a template say that its disk adds up to."""
+    return "blocks-sha256:" + point.digest
 
 
 def exists(account: Account, container: str, name: str) -> bool:
@@ -105,17 +110,50 @@ def exists(account: Account, container: str, name: str) -> bool:
     return presence.exists(account, container, object_name(name))
 
 
-def remove(account: Account, container: str, image_id: str) -> None:
-    """Remove the properties of what is image *image_id*, whatever it is called."""
-    for row in list(account.listing(container, delimiter="/")):
-        if row.get("name", "").endswith(_SUFFIX):
-            with contextlib.suppress(exceptions.ObjectMissing):
-                if parse(account.get(container, row["name"])).get("id") == image_id:
-                    account.delete(container, row["name"])
+def read(account: Account, container: str, name: str) -> Optional[Dict[str, str]]:
+    """Return the properties of *name*; None if nothing is called so."""
+    if not _NAME.fullmatch(name):
+        return None
+    try:
+        return parse(account.get(container, object_name(name)))
+    except exceptions.ObjectMissing:
+        return None
+
+
+def of_image(account: Account, container: str, image_id: str) -> Optional[Dict[str, str]]:
+    """Return the properties of what is image *image_id*, whatever it is called; None if none."""
+    for values in each(account, container):
+        if values.get("id") == image_id:
+            return values
+    return None
+
+
+def remove(account: Account, container: str, image_id: str, but: str = "") -> None:
+    """Remove the properties of what is image *image_id*, whatever it is called.
+
+    :param but: the name under which they stay.
+    """
+    for name, values in _objects(account, container):
+        if values.get("id") == image_id and name != object_name(but):
+            account.delete(container, name)
 
 
 def each(account: Account, container: str) -> Iterator[Dict[str, str]]:
     """Yield the properties of all there is in *container*, by name."""
-    for row in account.listing(container, delimiter="/"):
-        if row.get("name", "").endswith(_SUFFIX):
-            yield parse(account.get(container, row["name"]))
+    for _name, values in _objects(account, container):
+        yield values
+
+
+def _objects(account: Account, container: str) -> Iterator[Tuple[str, Dict[str, str]]]:
+    """Yield, by name, the objects with properties, and what they say."""
+    def values(name: str) -> Optional[Dict[str, str]]:
+        with contextlib.suppress(exceptions.ObjectMissing):  # deleted since it was listed
+            return parse(account.get(container, name))
+        return None
+
+    found = [row["name"] for row in account.listing(container, delimiter="/")
+             if row.get("name", "").endswith(_SUFFIX)]
+    with futures.ThreadPoolExecutor(_WORKERS) as pool:
+        for name, said in zip(found, pool.map(values, found)):
+            if said is not None:
+                yield name, said

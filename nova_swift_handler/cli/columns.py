@@ -14,10 +14,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Mapping, Tuple
 
 from cliff import columns
 
+Shown = Tuple[Tuple[str, ...], Tuple[Any, ...]]
+"""Names and values, as cliff takes them to show one thing."""
+
+_BYTES = ("virtual_size", "vhd_size", "sent_bytes", "size")
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 
 
@@ -39,3 +43,13 @@ def size(value: Any) -> str:
     while number >= 1024 and unit < len(_UNITS) - 1:
         number, unit = number / 1024, unit + 1
     return ("%d %s" if not unit else "%.1f %s") % (number, _UNITS[unit])
+
+
+def shown(values: Mapping[str, Any]) -> Shown:
+    """Return *values* as cliff takes them."""
+    return tuple(values), tuple(typed(name, value) for name, value in values.items())
+
+
+def typed(name: str, value: Any) -> Any:
+    """Return a value as it is shown under *name*."""
+    return Bytes(int(value)) if name in _BYTES and str(value).isdigit() else value

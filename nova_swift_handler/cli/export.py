@@ -18,7 +18,7 @@ import argparse
 import re
 
 from nova_swift_handler.cli import base, ending, progress, services
-from nova_swift_handler.cli.volume import Shown, shown
+from nova_swift_handler.cli.columns import Shown, shown
 from nova_swift_handler.transfer import export
 from nova_swift_handler.transfer.report import Report
 

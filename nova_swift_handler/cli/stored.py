@@ -14,15 +14,35 @@
 
 from __future__ import annotations
 
-import abc
 import argparse
 from typing import Any, Dict, List, Tuple
 
 from nova_swift_handler.catalog import properties
-from nova_swift_handler.catalog.names import Containers
-from nova_swift_handler.cli import base, services
+from nova_swift_handler.catalog.attributes import Attributes
+from nova_swift_handler.cli import base, offering, services
+from nova_swift_handler.cli.columns import Shown, shown, typed
+from nova_swift_handler.transfer import named
+from nova_swift_handler.transfer.jobs import Services
 
-VISIBILITIES = ("private", "shared", "community", "public")
+Table = Tuple[Tuple[str, ...], List[Any]]
+
+
+class Kind:
+    """Mixed into a command about templates, or about ISOs.
+
+    :cvar kind: which, one of ``named.KINDS``.
+    """
+
+    kind: str
+
+    def container(self, reached: Services) -> str:
+        """Return the container that holds them."""
+        return named.container_of(reached.containers, self.kind)
+
+    def add_wanted(self, parser: argparse.ArgumentParser, **more: Any) -> None:
+        """Add the argument that says which one is meant."""
+        parser.add_argument("wanted", metavar="NAME",
+                            help="Its name, or the id of its image.", **more)
 
 
 class Create(base.ShowOne):
@@ -33,14 +53,8 @@ class Create(base.ShowOne):
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
         parser.add_argument("name", metavar="NAME", help="What it is to be called.")
         self.add_source(parser)
-        group = parser.add_mutually_exclusive_group()
-        for name in VISIBILITIES:
-            group.add_argument("--" + name, dest="visibility", action="store_const", const=name,
-                               help="Who sees the image in Glance; private by default.")
+        offering.add_options(parser)
         parser.set_defaults(visibility="private")
-        parser.add_argument("--property", dest="properties", metavar="KEY=VALUE", action="append",
-                            default=[], type=pair,
-                            help="Set a property of the Glance image. Can be repeated.")
         return parser
 
     def add_source(self, parser: argparse.ArgumentParser) -> None:
@@ -48,34 +62,104 @@ class Create(base.ShowOne):
         parser.add_argument("--from", dest="path", metavar="FILE", required=True,
                             help="The file to store.")
 
-    def show(self, values: Dict[str, str]) -> Tuple[Tuple[str, ...], Tuple[str, ...]]:
-        """Return *values* as cliff takes them."""
-        return tuple(values), tuple(values.values())
 
-
-class Listing(base.Lister, abc.ABC):
+class Listing(Kind, base.Lister):
     """Lists what a container has."""
 
     columns: Tuple[str, ...] = ()
 
-    @abc.abstractmethod
-    def container(self, names: Containers) -> str:
-        """Return the container that is listed."""
-
-    def take_action(self, parsed_args: argparse.Namespace) -> Tuple[Tuple[str, ...], List[Any]]:
+    def take_action(self, parsed_args: argparse.Namespace) -> Table:
         """Do it."""
         reached = services.of(self)
-        found = properties.each(reached.account(), self.container(reached.containers))
+        found = properties.each(reached.account(), self.container(reached))
         return (tuple(column.replace("_", " ").title() for column in self.columns),
-                [tuple(values.get(column, "") for column in self.columns) for values in found])
+                [tuple(typed(column, values.get(column, "")) for column in self.columns)
+                 for values in found])
 
 
-def pair(text: str) -> Tuple[str, str]:
-    """Return key and value of *text*.
+class Show(Kind, base.ShowOne):
+    """Shows one, and what Glance says of it."""
 
-    :raises ArgumentTypeError: it has none.
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Add this command's options."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        self.add_wanted(parser)
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> Shown:
+        """Do it."""
+        reached = services.of(self)
+        ours = reached.credentials.session()
+        account, images = reached.account(ours), reached.images(None, ours)
+        item = named.find(account, reached.containers, self.kind, parsed_args.wanted)
+        found = named.image_of(images, item)
+        values: Dict[str, Any] = {"name": item.name, "id": item.image_id, **item.values}
+        values["container"] = item.container
+        values["image_status"] = found.status if found else "missing"
+        values["differs_in_glance"] = [] if found is None else sorted({
+            change["path"].lstrip("/") for change in found.changes(
+                Attributes.parse(item.values).image(item.name))})
+        return shown(values)
+
+
+class Set(Kind, base.ShowOne):
+    """Changes what the image is called and how it is offered, here and in Glance.
+
+    Whatever differs in Glance from what is kept beside the data is brought into line as well.
     """
-    key, found, value = text.partition("=")
-    if not found or not key:
-        raise argparse.ArgumentTypeError("%r is not KEY=VALUE" % text)
-    return key, value
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Add this command's options."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        self.add_wanted(parser)
+        parser.add_argument("--name", metavar="NEW", help="What it is to be called from now on.")
+        offering.add_options(parser)
+        parser.add_argument("--unset", metavar="KEY", action="append", default=[],
+                            type=offering.key,
+                            help="Remove a property of the image. Can be repeated.")
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> Shown:
+        """Do it."""
+        return shown(named.change(
+            services.of(self), self.kind, parsed_args.wanted, offering.chosen(parsed_args),
+            parsed_args.unset, parsed_args.name))
+
+
+class Delete(Kind, base.Lister):
+    """Deletes images in Glance, and what is stored of them.
+
+    Instances made of them stay, as do snapshots and templates that share blocks with them. Space
+    comes back by housekeeping.  What is protected is not deleted.
+    """
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Add this command's options."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        self.add_wanted(parser, nargs="+")
+        parser.add_argument("--dry-run", action="store_true",
+                            help="Show what would be deleted, and do nothing.")
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> Table:
+        """Do it."""
+        reached = services.of(self)
+        rows = []
+        for wanted in parsed_args.wanted:
+            done = named.delete(reached, self.kind, wanted, parsed_args.dry_run)
+            rows.append((done.item.name, done.item.image_id, done.item.container,
+                         "to delete" if parsed_args.dry_run else "deleted",
+                         done.image, done.objects))
+        return ("Name", "ID", "Container", "Verdict", "Had Image", "Objects Removed"), rows
+
+
+class Download(Kind, base.Command):
+    """Writes one into a file, which is there only when all of it is proven."""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Add the options of both."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        self.add_wanted(parser)
+        parser.add_argument("path", metavar="FILE", help="The file to write.")
+        parser.add_argument("--force", action="store_true", help="Replace FILE if it is there.")
+        return parser

@@ -21,6 +21,7 @@ from typing import Any, Iterable, List, Tuple
 
 from nova_swift_handler import exceptions
 from nova_swift_handler.catalog import places, rebuild, record, verify
+from nova_swift_handler.catalog.finding import Finding
 from nova_swift_handler.cli import base, exit_codes, progress, services
 from nova_swift_handler.cli.images import Images
 from nova_swift_handler.store import presence, probe
@@ -30,7 +31,7 @@ LOG = logging.getLogger(__name__)
 Table = Tuple[Tuple[str, ...], List[Any]]
 
 
-class _Judging(base.Lister):
+class Judging(base.Lister):
     """A command whose exit code tells whether something is bad."""
 
     bad = False
@@ -40,8 +41,15 @@ class _Judging(base.Lister):
         code = int(super().run(parsed_args) or 0)
         return code or (exit_codes.BAD_DATA if self.bad else 0)
 
+    def judged(self, found: Iterable[Finding]) -> Table:
+        """Return what is wrong, as it is shown; if anything is, the exit code will tell."""
+        rows = [(each.kind, "%s/%s" % (each.container, each.name), each.problem,
+                 list(each.blocks), list(each.points), each.what_to_do) for each in found]
+        self.bad = bool(rows)
+        return ("Kind", "Object", "Problem", "Blocks", "Points", "What To Do"), rows
 
-class _Verify(_Judging):
+
+class Verify(Judging):
     """Verifies containers, or a point."""
 
     default_level = verify.HEADERS
@@ -64,15 +72,18 @@ class _Verify(_Judging):
         return parser
 
     def verified(self, parsed_args: argparse.Namespace, wanted: Iterable[str],
-                 only: Iterable[str] = ()) -> Table:
-        """Verify the containers *wanted*, in them the points *only*; return what is wrong."""
+                 only: Iterable[str] = (), more: Iterable[Finding] = ()) -> Table:
+        """Verify the containers *wanted*, in them the points *only*; return what is wrong.
+
+        :param more: what is known to be wrong besides.
+        """
         reached = services.of(self)
         account = reached.account()
         images = Images(reached, parsed_args.glance)
         how = verify.How(parsed_args.level, parsed_args.sample, parsed_args.seed,
                          reached.transfer.download_threads)
         unit = " checks" if how.level == verify.HEADERS else "B"
-        rows: List[Any] = []
+        rows: List[Finding] = list(more)
         for container in wanted:
             with progress.bar(container, unit) as shown:
                 try:
@@ -85,14 +96,11 @@ class _Verify(_Judging):
                 record.keep(account, verdict, how)
             LOG.info("%s: %d points, %d blocks read, %d findings", container,
                      len(verdict.points), verdict.blocks, len(verdict.findings))
-            rows += [(each.kind, "%s/%s" % (each.container, each.name), each.problem,
-                      list(each.blocks), list(each.points), each.what_to_do)
-                     for each in verdict.findings]
-        self.bad = bool(rows)
-        return ("Kind", "Object", "Problem", "Blocks", "Points", "What To Do"), rows
+            rows += verdict.findings
+        return self.judged(rows)
 
 
-class SnapshotVerify(_Verify):
+class SnapshotVerify(Verify):
     """Verify one point, or all of a volume."""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
@@ -112,7 +120,7 @@ class SnapshotVerify(_Verify):
         return self.verified(parsed_args, [point.container], [point.image_id])
 
 
-class StoreVerify(_Verify):
+class StoreVerify(Verify):
     """Verify all points of all volumes, and all templates."""
 
     def take_action(self, parsed_args: argparse.Namespace) -> Table:
@@ -122,7 +130,7 @@ class StoreVerify(_Verify):
                                                             reached.containers))
 
 
-class Rebuild(_Judging):
+class Rebuild(Judging):
     """Make anew what was lost beside the data: index, views, regions, tables, points.
 
     A closing of an upload whose point is nowhere mentioned is only shown: it may be of an upload

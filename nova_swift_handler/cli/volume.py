@@ -15,21 +15,12 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any, Dict, List, Tuple
+from typing import Any, List, Tuple
 
-from nova_swift_handler.cli import base, ending, progress, services, stored
-from nova_swift_handler.cli.columns import Bytes
+from nova_swift_handler.cli import base, ending, offering, progress, services
+from nova_swift_handler.cli.columns import Bytes, Shown, shown
 from nova_swift_handler.transfer import disks, volume
 from nova_swift_handler.transfer.report import Report
-
-Shown = Tuple[Tuple[str, ...], Tuple[Any, ...]]
-_BYTES = ("virtual_size", "vhd_size", "sent_bytes", "size")
-
-
-def shown(values: Dict[str, Any]) -> Shown:
-    """Return *values* as cliff takes them."""
-    return tuple(values), tuple(
-        Bytes(value) if name in _BYTES else value for name, value in values.items())
 
 
 class Listing(base.Lister):
@@ -67,7 +58,7 @@ class Snapshot(base.ShowOne):
         parser.add_argument("vdi", metavar="VDI", help="Its uuid.")
         parser.add_argument("--name", default="", help="The image's name; the VDI's by default.")
         parser.add_argument("--image-property", dest="properties", metavar="KEY=VALUE",
-                            action="append", default=[], type=stored.pair,
+                            action="append", default=[], type=offering.pair,
                             help="Set a property of the Glance image. Can be repeated.")
         parser.add_argument("--owner", metavar="PROJECT",
                             help="Id of the project that is to own the image; the service "

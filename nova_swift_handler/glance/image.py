@@ -17,12 +17,14 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, Dict, List, Mapping, Optional
 
-_OWN = frozenset((
+BASE = frozenset((
     "id", "name", "owner", "status", "disk_format", "container_format", "size", "virtual_size",
     "created_at", "updated_at", "visibility", "protected", "checksum", "os_hash_algo",
     "os_hash_value", "os_hidden", "min_disk", "min_ram", "tags", "self", "file", "schema",
     "stores", "locations", "direct_url",
 ))
+"""Names of attributes that all images have; any other name is a custom property's."""
+
 _INTERNAL = "os_glance_"  # what Glance notes for itself, e.g. which task holds the image
 _LOCK = "os_glance_import_task"
 
@@ -37,6 +39,7 @@ class Image:
     :ivar checksum: md5 of the bytes, hexadecimal; None when Glance never computed it.
     :ivar os_hash_algo: name of the algorithm of *os_hash_value*, e.g. ``sha512``.
     :ivar min_disk: GiB a root disk must have.
+    :ivar min_ram: MiB of memory an instance must have.
     :ivar properties: the custom properties, all text, without those Glance keeps for itself.
     :ivar shows_locations: Glance lists locations to whoever sees the image; a location with a key
         in it would be given away.
@@ -60,6 +63,7 @@ class Image:
     properties: Dict[str, str]
     shows_locations: bool = False
     import_task: Optional[str] = None
+    min_ram: int = 0
 
     @classmethod
     def from_api(cls, body: Mapping[str, Any]) -> Image:
@@ -80,10 +84,11 @@ class Image:
             os_hash_value=body.get("os_hash_value"),
             min_disk=int(body.get("min_disk") or 0),
             properties={name: value for name, value in body.items()
-                        if name not in _OWN and not name.startswith(_INTERNAL)
+                        if name not in BASE and not name.startswith(_INTERNAL)
                         and value is not None},
             shows_locations="locations" in body or "direct_url" in body,
             import_task=body.get(_LOCK),
+            min_ram=int(body.get("min_ram") or 0),
         )
 
     def changes(self, wanted: Mapping[str, Any]) -> List[Dict[str, Any]]:
@@ -95,7 +100,7 @@ class Image:
         patch: List[Dict[str, Any]] = []
         for name, value in sorted(wanted.items()):
             path = "/" + name.replace("~", "~0").replace("/", "~1")
-            if name in _OWN:
+            if name in BASE:
                 if getattr(self, name, None) != value:
                     patch.append({"op": "replace", "path": path, "value": value})
             elif value is None:

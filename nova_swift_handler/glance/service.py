@@ -132,6 +132,14 @@ class ImageService:
         wanted.update(disk_format=disk_format, container_format=container_format)
         return self._records.patch(image_id, wanted, f"Preparing image {image_id}")
 
+    def change(self, image_id: str, wanted: Mapping[str, Any]) -> Image:
+        """Give an image these base attributes and custom properties; None removes a property.
+
+        :raises ImageUnavailable: the image is gone.
+        :raises GlanceError: Glance does not allow it.
+        """
+        return self._records.patch(image_id, wanted, f"Changing image {image_id}")
+
     def choose(self, image_id: str) -> Tuple[str, str]:
         """Return how :meth:`register` will register the image, and why.
 

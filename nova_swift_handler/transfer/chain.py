@@ -19,7 +19,6 @@ the directory had them, in any order (os_xenapi, dom0 plugin utils.py).
 
 from __future__ import annotations
 
-import errno
 import os
 import re
 from types import TracebackType
@@ -28,6 +27,7 @@ from typing import Any, BinaryIO, Dict, Iterator, Optional, Type
 from nova_swift_handler import exceptions
 from nova_swift_handler.settings import TransferSettings
 from nova_swift_handler.transfer.source import link_of
+from nova_swift_handler.transfer.staged import told_when_full
 from nova_swift_handler.transfer.tempdir import LockedDirectory
 from nova_swift_handler.vhd import constants
 from nova_swift_handler.vhd.chain import LONGEST, Link, check_links, check_parent
@@ -96,15 +96,8 @@ class Staging:
                 "the image's chain needs more than the %d bytes that may be staged; raise "
                 "staging_limit in [swift_vhd] if %s has the room" % (self._limit, self._parent))
         path = os.path.join(self._directory.path, "%d.vhd" % number)
-        try:
-            with open(path, "wb") as file:
-                self._copy(stream, file, size)
-        except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-                raise
-            raise exceptions.StagingFull(
-                "%s has no room for the image's chain (%d bytes so far); make room or set "
-                "staging_dir in [swift_vhd]" % (self._parent, self._used)) from error
+        with told_when_full(self._parent, "the image's chain"), open(path, "wb") as file:
+            self._copy(stream, file, size)
         self._paths[number] = path
         self._links[number] = _link(path, "%d.vhd of the image" % number)
         if number >= 0:  # how old names follow on each other depends on which there will be

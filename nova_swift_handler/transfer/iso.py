@@ -20,10 +20,11 @@ import hashlib
 import os
 import uuid
 from concurrent import futures
-from typing import Any, BinaryIO, Callable, Dict, Iterator, List, Mapping, Tuple, cast
+from typing import Any, BinaryIO, Callable, Dict, Iterator, List, Tuple, cast
 
 from nova_swift_handler import exceptions
 from nova_swift_handler.catalog import containers, names
+from nova_swift_handler.catalog.attributes import Attributes
 from nova_swift_handler.catalog.intent import Intent
 from nova_swift_handler.catalog.publish import Publisher
 from nova_swift_handler.glance.published import Published
@@ -31,7 +32,7 @@ from nova_swift_handler.glance.settings import LOCATION
 from nova_swift_handler.store import probe
 from nova_swift_handler.store.account import Account
 from nova_swift_handler.store.manifest import Entry
-from nova_swift_handler.transfer import snapshot, template
+from nova_swift_handler.transfer import begun, rawfile, snapshot, template
 from nova_swift_handler.transfer.jobs import Services
 
 CONTENT_TYPE = "application/x-iso9660-image"
@@ -40,8 +41,7 @@ _MAGIC_AT = 0x8001
 _MAGIC = b"CD001"
 
 
-def create(services: Services, name: str, path: str, *, visibility: str,
-           image_properties: Mapping[str, str],
+def create(services: Services, name: str, path: str, *, attributes: Attributes,
            progress: Callable[[int, int], None]) -> Dict[str, str]:
     """Store the ISO at *path* as *name*; return its properties.
 
@@ -56,7 +56,9 @@ def create(services: Services, name: str, path: str, *, visibility: str,
     template.check_free(account, container, name)
     containers.ensure(account, services.containers, container, services.store)
     images = services.images(None, ours)
-    with template.new_image(images, name, "iso", "bare", image_properties, visibility) as image:
+    begun.remove_abandoned(images, name)
+    with begun.announced() as mark, template.new_image(
+            images, name, "iso", "bare", attributes, mark=mark) as image:
         how, _why = images.choose(image.id)
         with _stored(services, account, image.id, path, size, progress,
                      how == LOCATION) as (view, digest):
@@ -66,11 +68,12 @@ def create(services: Services, name: str, path: str, *, visibility: str,
 
             values = {"name": name, "id": image.id, "kind": "iso", "size": str(size),
                       "checksum": "sha256:" + digest, "created_at": image.created_at,
-                      **{"property." + key: value for key, value in image_properties.items()}}
+                      **attributes.lines()}
             with template.described(account, container, name, values, images):
                 snapshot.register(images, image.id, Published(
                     size, services.containers.images, image.id, open_iso,
                     os_hash=("sha256", digest), disk_format="iso"))
+                template.finish(images, image.id, attributes)
             return values
 
 
@@ -81,8 +84,9 @@ def check(path: str) -> int:
     (ECMA-119, 8.1).
 
     :raises ImageUnsupported: it is none.
+    :raises TransferFailed: it cannot be read.
     """
-    with open(path, "rb") as file:
+    with rawfile.readable([path]), open(path, "rb") as file:
         file.seek(_MAGIC_AT)
         found = file.read(len(_MAGIC))
     if found != _MAGIC:

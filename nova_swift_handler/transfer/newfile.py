@@ -27,9 +27,10 @@ import errno
 import fcntl
 import logging
 import os
+import shutil
 import stat
 import tempfile
-from typing import Iterator, Tuple
+from typing import Iterator, Tuple, Union
 
 from nova_swift_handler import exceptions
 
@@ -86,6 +87,27 @@ def check_free(path: str, force: bool) -> None:
     if not force:
         raise exceptions.NameRefused("%s cannot be written: it is there; name another file, or "
                                      "say --force to replace it" % path)
+
+
+def check_room(path: str, needed: int) -> None:
+    """Refuse a file for which there is no room.
+
+    :param needed: bytes that will be written.
+    :raises TransferFailed: the file system has fewer.
+    """
+    free = shutil.disk_usage(os.path.dirname(path) or ".").free
+    if needed > free:
+        raise exceptions.TransferFailed(
+            "%s cannot be written: it takes %d bytes, and there are %d free; make room, or name a "
+            "file elsewhere" % (path, needed, free))
+
+
+def write(descriptor: int, data: Union[bytes, memoryview], position: int) -> None:
+    """Write all of *data* into a file at byte *position*."""
+    with memoryview(data) as view:
+        done = 0
+        while done < len(view):
+            done += os.pwrite(descriptor, view[done:], position + done)
 
 
 def remove_abandoned(directory: str) -> int:

@@ -16,10 +16,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
-from typing import Callable, Iterator, Union
+from typing import Callable, Iterator
 
-from nova_swift_handler import exceptions
 from nova_swift_handler.catalog.point import Point
 from nova_swift_handler.store.account import Account
 from nova_swift_handler.transfer import newfile
@@ -51,11 +49,7 @@ def to_file(account: Account, point: Point, path: str, fmt: str = VHD, *, thread
     size = content.layout.length if fmt == VHD else point.virtual_size
     needed = content.layout.length if fmt == VHD else content.layout.count * constants.BLOCK_SIZE
     with newfile.written(path, force) as descriptor:
-        room = shutil.disk_usage(os.path.dirname(path) or ".").free
-        if needed > room:
-            raise exceptions.TransferFailed(
-                "%s cannot be written: it takes %d bytes, and there are %d free; make room, or "
-                "name a file elsewhere" % (path, needed, room))
+        newfile.check_room(path, needed)
         written = _write_vhd(descriptor, content) if fmt == VHD else _write_raw(
             descriptor, content, size)
         done = 0
@@ -70,7 +64,7 @@ def _write_vhd(descriptor: int, content: Content) -> Iterator[int]:
     position = 0
     with contextlib.closing(content.vhd()) as pieces:
         for piece in pieces:
-            _write(descriptor, piece, position)
+            newfile.write(descriptor, piece, position)
             position += len(piece)
             yield len(piece)
 
@@ -81,12 +75,6 @@ def _write_raw(descriptor: int, content: Content, size: int) -> Iterator[int]:
         for block in blocks:
             start = block.number * constants.BLOCK_SIZE
             # A disk may end within its last block.
-            _write(descriptor, block.data[:size - start], start)
+            newfile.write(descriptor, block.data[:size - start], start)
             yield len(block.data)
 
-
-def _write(descriptor: int, data: Union[bytes, memoryview], position: int) -> None:
-    with memoryview(data) as view:
-        done = 0
-        while done < len(view):
-            done += os.pwrite(descriptor, view[done:], position + done)

@@ -54,7 +54,10 @@ class DiskSource(abc.ABC):
 
 
 def check_whole(reader: StreamReader, what: str) -> None:
-    """Refuse what is not a whole disk in blocks of 2 MiB."""
+    """Refuse what is not a whole disk in ascending blocks of 2 MiB.
+
+    :raises VhdError: it is not.
+    """
     if reader.differencing:
         raise exceptions.ChainBroken(
             "%s is a differencing VHD, which needs its parent; give the whole chain or a "
@@ -103,10 +106,17 @@ class VdiSource(DiskSource):
         reader = StreamReader(export)
         check_whole(reader, "the export of VDI %s" % self._vdi_uuid)
         self.virtual_size = reader.footer.virtual_size
-        for block in reader.blocks(compact=True):
-            if wanted is None or block.number in wanted:
-                yield block.number, trim(block.number, block.normalised(), self.virtual_size)
+        yield from read_whole(reader, wanted, compact=True)
         export.finish()
+
+
+def read_whole(reader: StreamReader, wanted: Optional[Collection[int]],
+               compact: bool = False) -> Iterator[Numbered]:
+    """Yield the blocks of a VHD that :func:`check_whole` has passed, or only the *wanted*."""
+    for block in reader.blocks(compact):
+        if wanted is None or block.number in wanted:
+            yield block.number, trim(block.number, block.normalised(),
+                                     reader.footer.virtual_size)
 
 
 class FileSource(DiskSource):

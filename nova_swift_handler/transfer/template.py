@@ -16,10 +16,11 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from typing import Callable, ContextManager, Dict, Iterator, Mapping, Optional, Union
+from typing import Callable, ContextManager, Dict, Iterator, Optional, Union
 
 from nova_swift_handler import exceptions
 from nova_swift_handler.catalog import properties
+from nova_swift_handler.catalog.attributes import Attributes
 from nova_swift_handler.catalog.point import TEMPLATE, Point
 from nova_swift_handler.catalog.publish import Subject
 from nova_swift_handler.glance.image import Image
@@ -27,7 +28,7 @@ from nova_swift_handler.glance.service import ImageService
 from nova_swift_handler.glance.settings import LOCATION
 from nova_swift_handler.store import removal
 from nova_swift_handler.store.account import Account
-from nova_swift_handler.transfer import boot, snapshot
+from nova_swift_handler.transfer import begun, boot, snapshot
 from nova_swift_handler.transfer.jobs import Services
 from nova_swift_handler.transfer.report import Report
 from nova_swift_handler.transfer.source import DiskSource
@@ -39,14 +40,12 @@ Source = Union[DiskSource, Point]
 """A disk to be read, or one that is stored already, of which no data is moved."""
 
 
-def create(services: Services, name: str, source: ContextManager[Source], *, visibility: str,
-           image_properties: Mapping[str, str],
-           progress: Callable[[int, int], None]) -> Dict[str, str]:
+def create(services: Services, name: str, source: ContextManager[Source], *,
+           attributes: Attributes, progress: Callable[[int, int], None]) -> Dict[str, str]:
     """Store a disk as the template *name*; return its properties.
 
     :param source: entered when the name is known to be free, and left when the disk is stored.
-    :param visibility: the Glance image's.
-    :param image_properties: set on the Glance image.
+    :param attributes: the Glance image's.
     :raises NameRefused: the name cannot be one, or is taken.
     :raises SwiftVhdError: something else failed; then there is no template; the blocks that were
         sent stay, for the next attempt.
@@ -56,13 +55,14 @@ def create(services: Services, name: str, source: ContextManager[Source], *, vis
     container = services.containers.templates
     check_free(account, container, name)
     images = services.images(None, ours)
+    begun.remove_abandoned(images, name)
     with contextlib.ExitStack() as held:
         disk = held.enter_context(source)
-        image = held.enter_context(
-            new_image(images, name, "vhd", "bare", image_properties, visibility))
+        mark = held.enter_context(begun.announced())
+        image = held.enter_context(new_image(images, name, "vhd", "bare", attributes, mark=mark))
         how, _why = images.choose(image.id)
         subject = Subject(image.id, TEMPLATE, image.id, image.owner or "", image.created_at,
-                          properties.origin(name, image_properties))
+                          properties.origin(name, attributes))
         report = Report(lambda event: progress(event["done"], event["total"]))
         point = held.enter_context(
             snapshot.shared(services, account, subject, disk, container, report, how == LOCATION)
@@ -73,6 +73,7 @@ def create(services: Services, name: str, source: ContextManager[Source], *, vis
         with described(account, container, name, values, images):
             snapshot.register(images, image.id,
                               snapshot.published(account, services, point, report))
+            finish(images, image.id, attributes)
         return values
 
 
@@ -111,7 +112,11 @@ def check_free(account: Account, container: str, name: str) -> None:
 @contextlib.contextmanager
 def described(account: Account, container: str, name: str, values: Dict[str, str],
               images: ImageService) -> Iterator[None]:
-    """Write the properties of *name*; if the caller's block raises, they and the image go."""
+    """Write the properties of *name*; if the caller's block raises, they and the image go.
+
+    :raises NameRefused: something was given the name meanwhile.
+    """
+    check_free(account, container, name)
     try:
         with undone(images, values["id"]):
             properties.write(account, container, name, values)
@@ -144,11 +149,19 @@ def undone(images: ImageService, image_id: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def new_image(images: ImageService, name: str, disk_format: str, container_format: str,
-              image_properties: Mapping[str, str], visibility: str,
-              owner: Optional[str] = None) -> Iterator[Image]:
-    """Give a queued image, deleted again if the caller's block raises."""
-    image = images.create(name, disk_format, container_format, image_properties, visibility,
-                          owner)
+              attributes: Attributes, owner: Optional[str] = None,
+              mark: str = "") -> Iterator[Image]:
+    """Give a queued image, deleted again if the caller's block raises.
+
+    It is not protected yet: see :func:`finish`.
+
+    :param mark: says who fills it, see ``begun``.
+    """
+    marked = {begun.MARK: mark} if mark else {}
+    image = images.create(
+        name, disk_format, container_format, {**attributes.properties, **marked},
+        attributes.visibility or "private", owner, min_disk=attributes.min_disk,
+        min_ram=attributes.min_ram)
     try:
         yield image
     except exceptions.OutcomeUnknown:
@@ -157,3 +170,12 @@ def new_image(images: ImageService, name: str, disk_format: str, container_forma
         with contextlib.suppress(exceptions.GlanceError):
             images.delete(image.id)
         raise
+
+
+def finish(images: ImageService, image_id: str, attributes: Attributes) -> None:
+    """Give an image that is active what a queued one must not have, and take what it had.
+
+    It is not protected before: no failure could delete it.
+    """
+    images.change(image_id, {
+        begun.MARK: None, **({"protected": True} if attributes.protected else {})})

@@ -21,6 +21,8 @@ import uuid
 from typing import Any, Dict, Iterator, Mapping, NamedTuple, Optional, Sequence
 
 from nova_swift_handler import exceptions
+from nova_swift_handler.catalog import names
+from nova_swift_handler.catalog.attributes import Attributes
 from nova_swift_handler.catalog.point import SNAPSHOT
 from nova_swift_handler.catalog.publish import Subject
 from nova_swift_handler.glance.settings import LOCATION
@@ -149,8 +151,8 @@ def _store(services: Services, session: Session, disk: Disk, report: Report, nam
                 "VDI %s says that it belongs to the Nova instance %s; snapshots that Nova makes "
                 "of that are points of another volume", disk.uuid, disk.instance)
         image = held.enter_context(template.new_image(
-            images, name or disk.name or disk.uuid, "vhd", "bare", image_properties,
-            "private", owner))
+            images, name or disk.name or disk.uuid, "vhd", "bare",
+            Attributes("private", properties=image_properties), owner))
         how, _why = images.choose(image.id)
         with contextlib.ExitStack() as read:
             source = read.enter_context(reading(session, disk))
@@ -178,7 +180,7 @@ def create(services: Services, source: Sequence[str], sr: Optional[str], name: s
     :raises SwiftVhdError: it failed; then there is no VDI.
     """
     assert services.xapi is not None
-    image_id = source[0] if len(source) == 1 and _is_uuid(source[0]) else ""
+    image_id = source[0] if len(source) == 1 and names.is_id(source[0]) else ""
     files = None if image_id else FileSource(*source)
     with contextlib.ExitStack() as held, Session(services.xapi) as session:
         job = BootJob(services, None, image_id, _sr(session, sr), name, "", {}, reap=True,
@@ -218,10 +220,3 @@ def _write(target: boot.Target, files: FileSource) -> None:
     with contextlib.closing(files.blocks(wanted)) as blocks:
         target.apply(layout.length, stream(layout, (
             Block(number, FULL_BITMAP, data) for number, data in blocks)))
-
-
-def _is_uuid(text: str) -> bool:
-    try:
-        return str(uuid.UUID(text)) == text.lower()
-    except ValueError:
-        return False

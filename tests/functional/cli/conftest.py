@@ -15,6 +15,7 @@
 from __future__ import annotations
 
 import configparser
+import contextlib
 import io
 import json
 import logging
@@ -50,13 +51,13 @@ class Terminal:
     """Where commands are typed."""
 
     def __init__(self, conf: pathlib.Path) -> None:
-        self._conf = conf
+        self.conf = conf
 
     def run(self, *argv: str) -> Tuple[int, str, str]:
         """Run ``swift-vhd``; return its exit code, output and messages."""
         out, err = io.StringIO(), io.StringIO()
         code = app.SwiftVhd(stdout=out, stderr=err).run(
-            ["--config-file", str(self._conf), *argv])
+            ["--config-file", str(self.conf), *argv])
         return code, out.getvalue(), err.getvalue()
 
     def value(self, *argv: str, code: int = 0) -> Any:
@@ -140,9 +141,59 @@ def terminal(terminals: Dict[str, Terminal], host: Host) -> Terminal:  # noqa: F
     return terminals[host.kind]
 
 
-@pytest.fixture(autouse=True)
-def from_sources(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Take the commands from setup.cfg: what is installed may be older."""
+class Desk:
+    """Where an operator sits: the sandbox's own installation, each option as it may be set."""
+
+    def __init__(self, bench: Bench, directory: pathlib.Path) -> None:  # noqa: F811
+        self.bench = bench
+        self.directory = directory
+        self.container = bench.env["container_prefix"] + "-templates"
+
+    def terminal(self, user: str = "swift-vhd", **options: str) -> Terminal:
+        """Return where commands are typed.
+
+        :param user: that is the service account.
+        :param options: of the section [swift_vhd], instead of the sandbox's.
+        """
+        conf = configparser.RawConfigParser()
+        conf.read(self.bench.env["config_file"])
+        known = self.bench.env["users"][user]
+        for name, value in {
+                "username": known["name"], "password": known["password"],
+                "project_name": known["project"], "staging_dir": str(self.bench.staging),
+                "segment_size": "6", **options}.items():
+            conf.set("swift_vhd", name, value)
+        path = self.directory / ("%s.conf" % uuid.uuid4())
+        with open(path, "w", encoding="utf-8") as file:
+            conf.write(file)
+        return Terminal(path)
+
+    def images(self) -> Dict[str, Dict[str, Any]]:
+        """Return all images, by id."""
+        found: Dict[str, Dict[str, Any]] = {}
+        path = "/v2/images?limit=100"
+        while path:
+            body = self.bench.glance("GET", path, "admin").json()
+            found.update({each["id"]: each for each in body["images"]})
+            path = body.get("next")
+        return found
+
+    @contextlib.contextmanager
+    def nothing_left(self, announced: bool = False) -> Iterator[None]:
+        """See that Swift, Glance and the staging directory are in the end as they were before."""
+        before = set(self.images())
+        with self.bench.nothing_left(announced=announced):
+            yield
+        assert set(self.images()) == before
+
+
+@pytest.fixture
+def desk(bench: Bench, tmp_path: pathlib.Path) -> Desk:  # noqa: F811
+    return Desk(bench, tmp_path)
+
+
+def commands_of_sources() -> Any:
+    """Return a class that takes the commands from setup.cfg: what is installed may be older."""
     setup = configparser.ConfigParser()
     setup.read(_SOURCES / "setup.cfg")
     entries = [line.split(" = ") for line in
@@ -155,7 +206,13 @@ def from_sources(monkeypatch: pytest.MonkeyPatch) -> None:
                 command = getattr(__import__(module, fromlist=[attribute]), attribute)
                 self.add_command(name.replace("_", " "), command)
 
-    monkeypatch.setattr(app.commandmanager, "CommandManager", Commands)
+    return Commands
+
+
+@pytest.fixture(autouse=True)
+def from_sources(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take the commands from setup.cfg."""
+    monkeypatch.setattr(app.commandmanager, "CommandManager", commands_of_sources())
 
 
 @pytest.fixture(autouse=True)

@@ -19,6 +19,7 @@ import os
 import uuid
 from pathlib import Path
 
+from nova_swift_handler.catalog.attributes import Attributes
 from nova_swift_handler.transfer import iso
 from tests.functional.handler.bench import MIB, Bench, Host
 
@@ -30,7 +31,7 @@ def test_glance_is_told_the_hash_of_an_iso(bench: Bench, ext: Host, tmp_path: Pa
     (tmp_path / "tools.iso").write_bytes(data)
     values = iso.create(
         bench.services(ext, registration="location"), "tools-%s" % uuid.uuid4(),
-        str(tmp_path / "tools.iso"), visibility="private", image_properties={},
+        str(tmp_path / "tools.iso"), attributes=Attributes("private"),
         progress=lambda done, total: None)
     image = bench.image(values["id"])
     assert image["status"] == "active"

@@ -23,7 +23,7 @@ import pytest
 
 from nova_swift_handler import exceptions
 from nova_swift_handler.catalog.point import Point
-from nova_swift_handler.transfer import restore
+from nova_swift_handler.transfer import newfile, restore
 from tests.functional.proxy import ANSWER, Proxy
 from tests.unit.vhd import independent
 
@@ -128,8 +128,8 @@ def test_a_disk_without_room_is_noticed_before_anything_is_read(
         shop: Shop, behind: Proxy, stored: Tuple[Point, bytes], tmp_path: pathlib.Path,
         monkeypatch: pytest.MonkeyPatch) -> None:
     point, _raw = stored
-    usage = restore.shutil.disk_usage(tmp_path)
-    monkeypatch.setattr(restore.shutil, "disk_usage",
+    usage = newfile.shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(newfile.shutil, "disk_usage",
                         lambda path: usage._replace(free=point.blocks * MIB2 - 1))
     with pytest.raises(exceptions.TransferFailed, match="make room"):
         restoring(shop, point, tmp_path / "out", shop.site.account(url=behind.url))

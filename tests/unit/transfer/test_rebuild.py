@@ -20,6 +20,7 @@ from typing import Dict, List
 import pytest
 
 from nova_swift_handler.catalog import finding, names, properties, rebuild
+from nova_swift_handler.catalog.attributes import Attributes
 from nova_swift_handler.catalog.point import Point
 from nova_swift_handler.catalog.publish import Subject
 from nova_swift_handler.store import lifetime
@@ -60,7 +61,7 @@ def _state(world: World) -> Dict[object, object]:
 
 
 def test_properties_of_a_template_are_made_anew(world: World) -> None:
-    point = _template(world, properties.origin("my template", SET))
+    point = _template(world, properties.origin("my template", Attributes(properties=SET)))
     wanted = properties.of_template(point)
     properties.write(world.account, T, "my template", wanted)
     assert _rebuild(world, T) == []
@@ -80,7 +81,7 @@ def test_properties_of_a_template_are_made_anew(world: World) -> None:
 
 
 def test_a_template_of_which_only_data_are_left_is_made_anew_with_them(world: World) -> None:
-    point = _template(world, properties.origin("my template", SET))
+    point = _template(world, properties.origin("my template", Attributes(properties=SET)))
     for container, name in list(world.account.objects):
         if container == T and not name.startswith(names.DATA):
             world.account.delete(container, name)
@@ -92,7 +93,7 @@ def test_a_template_of_which_only_data_are_left_is_made_anew_with_them(world: Wo
 
 
 def test_a_point_that_is_made_anew_has_properties_that_are_there_left_alone(world: World) -> None:
-    point = _template(world, properties.origin("my template", SET))
+    point = _template(world, properties.origin("my template", Attributes(properties=SET)))
     properties.write(world.account, T, "renamed", {"id": point.image_id, "name": "renamed"})
     world.account.delete(T, names.of_point(point.image_id, names.POINT))
     assert [each.state for each in _rebuild(world, T)] == [rebuild.MADE]
@@ -100,7 +101,8 @@ def test_a_point_that_is_made_anew_has_properties_that_are_there_left_alone(worl
 
 
 def test_a_name_that_is_anothers_by_now_stays_so(world: World) -> None:
-    one, two = (_template(world, properties.origin("my template", {})) for _number in range(2))
+    one, two = (_template(world, properties.origin("my template", Attributes()))
+                for _number in range(2))
     properties.write(world.account, T, "my template", properties.of_template(two))
     made, = _rebuild(world, T)
     assert made.image_id == one.image_id

@@ -1,0 +1,62 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Images that are being filled, told from those that a killed command has left queued."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import socket
+from typing import Iterator
+
+from nova_swift_handler import exceptions
+from nova_swift_handler.glance.service import ImageService
+from nova_swift_handler.transfer import alive
+from nova_swift_handler.transfer.jobs import transfer_id
+
+LOG = logging.getLogger(__name__)
+
+MARK = "swift_vhd_filled_by"
+"""The property of a queued image that says who fills it; an active one has it no more."""
+
+
+@contextlib.contextmanager
+def announced() -> Iterator[str]:
+    """Give what an image is to be marked with while the context is."""
+    mark = transfer_id(_maker())
+    with alive.announced(mark):
+        yield mark
+
+
+def remove_abandoned(images: ImageService, name: str) -> None:
+    """Delete the queued images *name* that a command which was killed on this machine has left.
+
+    Of other machines' nobody here knows whether they are being filled.
+    """
+    for image in images.list(name=name, status="queued"):
+        mark = image.properties.get(MARK, "")
+        if not mark or alive.is_alive(mark):
+            continue
+        if not mark.startswith(_maker() + "/"):
+            LOG.warning("Image %s, called %r too, is queued, to be filled by %s; if nothing does "
+                        "so any more, delete it", image.id, name, mark)
+            continue
+        LOG.warning("Deleting image %s, which a command that was killed has left queued", image.id)
+        try:
+            images.delete(image.id)
+        except exceptions.GlanceError as error:
+            LOG.warning("Image %s stays: %s", image.id, error)
+
+
+def _maker() -> str:
+    return "swift-vhd@" + socket.gethostname()
