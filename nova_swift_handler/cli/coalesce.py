@@ -15,12 +15,13 @@
 from __future__ import annotations
 
 import argparse
-import uuid
 from typing import Any, List, Tuple
 
 from nova_swift_handler.cli import base, ending, progress
 from nova_swift_handler.cli.sr import add_sr
+from nova_swift_handler.transfer import leftovers
 from nova_swift_handler.xapi import coalescing, copying, leaf, marked, repository, tree
+from nova_swift_handler.xapi import disk as disks
 from nova_swift_handler.xapi.session import Session
 
 Row = Tuple[str, str, str]
@@ -74,10 +75,12 @@ class Coalesce(base.Lister):
 
 
 def _flatten(session: Session, vdi: str, to: Any) -> str:
-    where = None if to is None else repository.find(session, to)
-    with progress.bar(f"Copying {vdi}") as shown:
-        made = copying.copy(session, vdi, str(uuid.uuid4()), where, progress=shown)
-    marked.release(session, made)
+    where = (str(disks.get_record(session, vdi)["SR"]) if to is None
+             else repository.find(session, to))
+    with leftovers.transfer(session, where) as transfer:
+        with progress.bar(f"Copying {vdi}") as shown:
+            made = copying.copy(session, vdi, transfer, where, progress=shown)
+        marked.release(session, made)
     return made
 
 

@@ -25,7 +25,7 @@ from nova_swift_handler.catalog.point import Point
 from nova_swift_handler.glance.image import Image
 from nova_swift_handler.glance.service import ImageService
 from nova_swift_handler.store.account import Account
-from nova_swift_handler.transfer import alive, foreign
+from nova_swift_handler.transfer import alive, foreign, leftovers
 from nova_swift_handler.transfer.content import Content
 from nova_swift_handler.transfer.jobs import BootJob, Services
 from nova_swift_handler.transfer.report import Report, Watched
@@ -52,22 +52,12 @@ def run(job: BootJob, report: Report) -> Dict[str, Any]:
     account = services.account(ours)
     assert services.xapi is not None
     with alive.announced(job.transfer_id), Session(services.xapi) as session:
-        reap(session, job)
+        if job.reap:
+            leftovers.reap(session, job.maker, job.sr_ref)
         target = Target(session, job, report)
         source = fill(target, services, account, images, image.id,
                       _own_point(account, services.containers, image), report)
         return {"vdi_uuid": target.uuid, "source": source, "virtual_size": target.virtual_size}
-
-
-def reap(session: Session, job: BootJob) -> None:
-    """Destroy what earlier transfers have left; that it fails is no reason not to boot."""
-    if not job.reap:
-        return
-    try:
-        marked.reap(session, job.maker, job.sr_ref, alive.is_alive)
-    except exceptions.XapiError as error:
-        LOG.warning("What killed transfers may have left half written is not destroyed: %s",
-                    error)
 
 
 def fill(target: Target, services: Services, account: Account, images: ImageService,

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import socket
 import uuid
 from typing import Any, Dict, Iterator, Mapping, NamedTuple, Optional, Sequence
 
@@ -26,8 +25,8 @@ from nova_swift_handler.catalog.attributes import Attributes
 from nova_swift_handler.catalog.point import SNAPSHOT
 from nova_swift_handler.catalog.publish import Subject
 from nova_swift_handler.glance.settings import LOCATION
-from nova_swift_handler.transfer import alive, boot, snapshot, template
-from nova_swift_handler.transfer.jobs import BootJob, Services, transfer_id
+from nova_swift_handler.transfer import boot, leftovers, snapshot, template
+from nova_swift_handler.transfer.jobs import BootJob, Services
 from nova_swift_handler.transfer.report import Report
 from nova_swift_handler.transfer.source import FileSource, VdiSource
 from nova_swift_handler.vhd.layout import FULL_BITMAP, Layout
@@ -99,7 +98,8 @@ def reading(session: Session, disk: Disk) -> Iterator[VdiSource]:
     if disk.frozen:
         yield VdiSource(session, disk.uuid)
         return
-    with transient.snapshot(session, disk.uuid, str(uuid.uuid4())) as made:
+    with leftovers.transfer(session, disk.sr_ref) as transfer, transient.snapshot(
+            session, disk.uuid, transfer) as made:
         LOG.info("Reading VDI %s from its snapshot %s", disk.uuid, made)
         yield VdiSource(session, made)
 
@@ -182,12 +182,11 @@ def create(services: Services, source: Sequence[str], sr: Optional[str], name: s
     assert services.xapi is not None
     image_id = source[0] if len(source) == 1 and names.is_id(source[0]) else ""
     files = None if image_id else FileSource(*source)
-    with contextlib.ExitStack() as held, Session(services.xapi) as session:
-        job = BootJob(services, None, image_id, _sr(session, sr), name, "", {}, reap=True,
-                      transfer_id=transfer_id("swift-vhd@" + socket.gethostname()))
-        held.enter_context(alive.announced(job.transfer_id))
-        boot.reap(session, job)
-        target = boot.Target(session, job, report)
+    with Session(services.xapi) as session, contextlib.ExitStack() as held:
+        sr_ref = _sr(session, sr)
+        target = boot.Target(session, BootJob(
+            services, None, image_id, sr_ref, name, "", {},
+            held.enter_context(leftovers.transfer(session, sr_ref))), report)
         if files is not None:
             with target:
                 _write(target, files)

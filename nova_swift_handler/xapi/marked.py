@@ -10,19 +10,21 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""VDIs that say which transfer is making them, so that none is lost with the answer about it.
+"""VDIs that say which transfer they are for, so that none is lost with who knew of it.
 
-A transfer's id begins with the name of the nova-compute that wants it, and a slash.
+A transfer's id begins with the name of the nova-compute that wants it, or of the machine where an
+operator does, and a slash.
 
-The mark is for a VDI that is being written only.  It goes before Nova gets the VDI, whose clones
-and snapshots would inherit it.
+Clones and snapshots inherit ``other_config``.  So the mark of a VDI that is being written goes
+before Nova gets it, and counts on no snapshot; that of a snapshot which is made to be read has the
+snapshot's own uuid before the transfer's id, and counts on no other VDI.
 """
 
 from __future__ import annotations
 
 import logging
 import time
-from typing import Callable, List, Mapping, Tuple
+from typing import Any, Callable, List, Mapping, Optional, Tuple
 
 from nova_swift_handler import exceptions
 from nova_swift_handler.xapi import disk as disks
@@ -31,7 +33,7 @@ from nova_swift_handler.xapi import session as sessions
 LOG = logging.getLogger(__name__)
 
 MARK = "swift_vhd_transfer"
-"""The key in ``other_config``; its value is the transfer's id."""
+"""The key in ``other_config``."""
 
 _CREATING = "vdi_create"  # in an SR's current_operations (xen-api, message_forwarding.ml)
 _LOOKS = 2
@@ -66,6 +68,19 @@ def release(session: sessions.Session, uuid: str) -> None:
     doing = f"handing over VDI {uuid}"
     ref = session.call("VDI.get_by_uuid", uuid, doing=doing)
     session.call("VDI.remove_from_other_config", ref, MARK, doing=doing)
+
+
+def of_snapshot(session: sessions.Session, transfer_id: str, ref: str) -> str:
+    """Mark a snapshot that is destroyed when it has been read; return its uuid.
+
+    :raises XapiError: XAPI refused, or there is no such VDI.
+    """
+    uuid = str(session.call("VDI.get_uuid", ref, doing="marking a snapshot"))
+    doing = f"marking snapshot {uuid}"
+    # It has what its disk has there, a mark of another transfer's included.
+    session.call("VDI.remove_from_other_config", ref, MARK, doing=doing)
+    session.call("VDI.add_to_other_config", ref, MARK, f"{uuid} {transfer_id}", doing=doing)
+    return uuid
 
 
 def destroy(session: sessions.Session, transfer_id: str, sr_ref: str) -> int:
@@ -105,7 +120,7 @@ def reap(session: sessions.Session, maker: str, sr_ref: str,
          alive: Callable[[str], bool]) -> int:
     """Destroy the VDIs of transfers that died together with who wanted them; return how many.
 
-    :param maker: the nova-compute whose transfers are meant; no other's are touched.
+    :param maker: who wanted the transfers that are meant; no other's are touched.
     :param alive: tells of a transfer's id whether it is under way.
     :raises XapiError: XAPI cannot be asked, or a VDI cannot be destroyed.
     """
@@ -119,8 +134,8 @@ def reap(session: sessions.Session, maker: str, sr_ref: str,
             LOG.warning("VDI %s looks as if transfer %s had left it, but a VM has it; take %s out "
                         "of its other_config", uuid, transfer_id, MARK)
             continue
-        LOG.warning("Destroying VDI %s, which transfer %s left half written when it was killed",
-                    uuid, transfer_id)
+        LOG.warning("Destroying VDI %s, which transfer %s left when it was killed", uuid,
+                    transfer_id)
         disks.destroy_vdi(session, uuid)
         destroyed += 1
     return destroyed
@@ -131,9 +146,16 @@ def _find(session: sessions.Session, transfer_id: str, sr_ref: str, doing: str) 
 
 
 def _marked(session: sessions.Session, sr_ref: str, doing: str) -> List[Tuple[str, str]]:
-    """Return (uuid, transfer's id) of the VDIs that are being written."""
+    """Return (uuid, transfer's id) of the VDIs that are one's, not of what is made of them."""
     # Values of maps cannot be asked for.
     records = session.call("VDI.get_all_records_where", f'field "SR" = "{sr_ref}"', doing=doing)
-    # A snapshot has inherited the mark, and is somebody's.
-    return [(str(record["uuid"]), record["other_config"][MARK]) for record in records.values()
-            if MARK in record["other_config"] and not record["is_a_snapshot"]]
+    found = ((str(record["uuid"]), _transfer(record)) for record in records.values())
+    return [(uuid, transfer_id) for uuid, transfer_id in found if transfer_id is not None]
+
+
+def _transfer(record: Mapping[str, Any]) -> Optional[str]:
+    """Return the id of the transfer that a VDI is for; None if it is somebody's."""
+    owner, of_one, transfer_id = record["other_config"].get(MARK, "").rpartition(" ")
+    if not transfer_id or bool(of_one) != record["is_a_snapshot"]:
+        return None
+    return transfer_id if owner in ("", record["uuid"]) else None

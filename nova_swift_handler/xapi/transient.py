@@ -31,9 +31,10 @@ LOG = logging.getLogger(__name__)
 def snapshot(session: sessions.Session, vdi_uuid: str, transfer_id: str) -> Iterator[str]:
     """Give the uuid of a new snapshot of a VDI, destroyed when the context is left.
 
-    The VDI may be in use.  The snapshot says in its ``other_config`` which transfer it is for (see
-    :mod:`.marked`), for whoever finds it after a crash of this process.
+    The VDI may be in use.  The snapshot is marked, so that :func:`.marked.reap` destroys it if
+    this process is killed; if that happens between the snapshot and the mark, nobody does.
 
+    :param transfer_id: one that is known to be alive while the context is.
     :raises SrFull: the SR has no room for it.
     :raises XapiError: there is no such VDI, or it cannot be snapshotted.
     """
@@ -46,10 +47,7 @@ def snapshot(session: sessions.Session, vdi_uuid: str, transfer_id: str) -> Iter
         made = pool.submit(_snapshot, session, vdi_uuid, doing)
         stack.callback(_destroy, session, made)
         ref = made.result()
-        # It has what its disk has there, a mark of another transfer's included.
-        session.call("VDI.remove_from_other_config", ref, marked.MARK, doing=doing)
-        session.call("VDI.add_to_other_config", ref, marked.MARK, transfer_id, doing=doing)
-        yield str(session.call("VDI.get_uuid", ref, doing=doing))
+        yield marked.of_snapshot(session, transfer_id, ref)
 
 
 def _snapshot(session: sessions.Session, vdi_uuid: str, doing: str) -> str:

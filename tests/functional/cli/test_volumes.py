@@ -14,13 +14,14 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import pathlib
 import signal
 import threading
 import time
 import uuid
-from typing import Any, Callable, Dict, List
+from typing import Any, Callable, Dict, List, Set
 
 import pytest
 
@@ -142,6 +143,34 @@ def test_an_interrupted_snapshot_leaves_nothing(bench: Bench, host: Host, termin
         killer.join()
     signal.signal(signal.SIGINT, before)
     assert bench.glance("GET", "/v2/images", "admin").json()["images"] == known
+
+
+@pytest.mark.parametrize("command", [["volume", "snapshot"], ["volume", "export"]])
+def test_what_a_killed_command_left_on_the_sr_goes_with_the_next(
+        bench: Bench, host: Host, terminal: Terminal, command: List[str]) -> None:
+    vdi = host.disk()
+    before = host.control.state()
+    images = _queued(bench)
+    host.control.set_fault("rate", bytes_per_second=4 * MIB)
+    killed = multiprocessing.get_context("fork").Process(
+        target=terminal.run, args=(*command, vdi))
+    killed.start()
+    _when(lambda: host.control.state()["dom0_VBD"] > 0, killed.kill)
+    killed.join()
+    host.control.clear_faults()
+    eventually(lambda: host.control.state()["dom0_VBD"] == 0, lambda: "still attached")
+    assert host.control.state() != before
+    stored = terminal.value("volume", "snapshot", vdi)
+    eventually(lambda: host.control.state() == before, lambda: "a snapshot is left")
+    for image in _queued(bench) - images:
+        bench.delete_image(image)
+    assert _made(terminal, host, stored["id"]) == host.control.guest_sha256(vdi)
+    bench.delete_image(stored["id"])
+
+
+def _queued(bench: Bench) -> Set[str]:
+    found = bench.glance("GET", "/v2/images?status=queued", "admin").json()["images"]
+    return {image["id"] for image in found}
 
 
 def _ended(terminal: Terminal, *argv: str) -> Any:

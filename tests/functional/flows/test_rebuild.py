@@ -15,6 +15,7 @@
 from __future__ import annotations
 
 from tests.functional.flows.site import MIB, Site
+from tests.functional.flows.tenant import eventually
 
 
 def rebuild(site: Site, server: str, image: str) -> None:
@@ -76,4 +77,13 @@ def test_a_rebuild_that_fails_says_so_and_what_was_stored_boots(site: Site, temp
     site.alice.settled(server, "ERROR")
     site.control.clear_faults()
     assert site.disks(server) == []
+    assert site.sha256(site.boot(image, "copy")) == good
+    # Nova takes the VM that is not there for a server that is being deleted.
+    site.alice.act(server, "rebuild", imageRef=image)
+    eventually("nova-compute to be done with it", lambda: any(
+        event["finish_time"] for event in site.admin.events(server, "rebuild")
+        if event["event"] == "compute_rebuild_instance"))
+    assert site.alice.server(server)["status"] == "REBUILD"
+    site.admin.act(server, "os-resetState", state="error")
+    site.delete(server)
     assert site.sha256(site.boot(image, "copy")) == good

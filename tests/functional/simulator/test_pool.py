@@ -32,6 +32,7 @@ from tests.functional.simulator.process import (
 )
 from tests.functional.simulator.test_protocol import failure, raw_call
 from tests.functional.simulator.transfers import MIB, Connection, raw_of_vhd, sha256, wait_until
+from tests.unit.xapi import certificates
 
 _STREAM_IMAGES = Path(__file__).with_name("stream_images.py")
 SIZE = 256 * MIB
@@ -369,13 +370,11 @@ def test_os_xenapi_finds_the_master_from_the_slave_and_moves_a_disk(
     assert client.control.guest_sha256(copy) == client.control.guest_sha256(uuid)
 
 
-def test_a_redirect_leads_to_tls_where_the_hosts_have_it(
-    tmp_path: Path, certificate_of_both: Path,
-) -> None:
+def test_a_redirect_leads_to_tls_where_the_hosts_have_it(tmp_path: Path) -> None:
+    _context, pem = certificates.make(tmp_path, ["127.0.0.1", "127.0.0.2"])
     pool = SimulatedHost(
-        tmp_path / "pool", "ext", "--slave", "127.0.0.2", "--tls-cert",
-        str(certificate_of_both), "--tls-key", str(certificate_of_both.with_name("key.pem")),
-        "--tls-port", "0")
+        tmp_path / "pool", "ext", "--slave", "127.0.0.2", "--tls-cert", str(pem),
+        "--tls-key", str(pem), "--tls-port", "0")
     pool.start()
     session = XenAPI.Session(pool.url)  # plain HTTP is there as well
     session.login_with_password("root", PASSWORD, "1.0", "tests")
@@ -387,18 +386,7 @@ def test_a_redirect_leads_to_tls_where_the_hosts_have_it(
     head = responses(curl(url).stdout)[0].decode()
     assert "Location: %s/export_raw_vdi?" % second["secure_url"] in head
     assert second["secure_url"].startswith("https://127.0.0.2:")
-    done = curl("--location", "--cacert", str(certificate_of_both), url)
+    done = curl("--location", "--cacert", str(pem), url)
     assert sha256(responses(done.stdout)[-1]) == pool.control.guest_sha256(uuid)
     assert curl("--location", url).returncode == 60  # the certificate is nobody's
     assert pool.stop() == 0
-
-
-@pytest.fixture
-def certificate_of_both(tmp_path: Path) -> Path:
-    """A certificate for both addresses; its key beside it."""
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
-         "-subj", "/CN=pool", "-addext", "subjectAltName=IP:127.0.0.1,IP:127.0.0.2",
-         "-out", str(tmp_path / "cert.pem"), "-keyout", str(tmp_path / "key.pem")],
-        check=True, capture_output=True)
-    return tmp_path / "cert.pem"

@@ -14,8 +14,6 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 from pathlib import Path
 from typing import Any, Iterator
 
@@ -24,27 +22,20 @@ import pytest
 from nova_swift_handler.sandbox.xapi.control import Control
 from tests.functional.simulator.process import PASSWORD, SimulatedHost, curl, responses
 from tests.functional.simulator.transfers import MIB, sha256
-
-pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the keys")
+from tests.unit.xapi import certificates
 
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: Any) -> Path:
-    """A self-signed certificate for the loopback address; its key beside it."""
-    directory = tmp_path_factory.mktemp("tls")
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
-         "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1",
-         "-out", str(directory / "cert.pem"), "-keyout", str(directory / "key.pem")],
-        check=True, capture_output=True)
-    return directory / "cert.pem"
+    """A self-signed certificate for the loopback address, and its key."""
+    return certificates.make(tmp_path_factory.mktemp("tls"))[1]
 
 
 @pytest.fixture(scope="module")
 def tls_host(certificate: Path, tmp_path_factory: Any) -> Iterator[SimulatedHost]:
     running = SimulatedHost(
         tmp_path_factory.mktemp("host"), "ext", "--tls-cert", str(certificate),
-        "--tls-key", str(certificate.with_name("key.pem")))
+        "--tls-key", str(certificate))
     running.start()
     running.control = Control(running.url, cafile=str(certificate))
     yield running

@@ -14,7 +14,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 from typing import Any, Dict, Iterator
 
@@ -25,6 +24,7 @@ from nova_swift_handler.xapi import disk as disks
 from nova_swift_handler.xapi import import_
 from nova_swift_handler.xapi import session as sessions
 from tests.functional.simulator.process import SimulatedHost
+from tests.unit.xapi import certificates
 
 from .conftest import MIB, SIZE, WRITTEN, settings
 from .test_round_trip import exported, pieces
@@ -32,14 +32,8 @@ from .test_round_trip import exported, pieces
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A certificate for both hosts; its key beside it."""
-    directory = tmp_path_factory.mktemp("tls")
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
-         "-subj", "/CN=pool", "-addext", "subjectAltName=IP:127.0.0.1,IP:127.0.0.2",
-         "-out", str(directory / "cert.pem"), "-keyout", str(directory / "key.pem")],
-        check=True, capture_output=True)
-    return directory / "cert.pem"
+    """A certificate for both hosts, and its key."""
+    return certificates.make(tmp_path_factory.mktemp("tls"), ["127.0.0.1", "127.0.0.2"])[1]
 
 
 @pytest.fixture(scope="module", params=["plain", "tls"])
@@ -49,7 +43,7 @@ def pool(request: Any, tmp_path_factory: pytest.TempPathFactory,
     options = ["--slave", "127.0.0.2,lvm", "--shared-sr", "nfs"]
     if request.param == "tls":
         options += ["--tls-cert", str(certificate), "--tls-port", "0",
-                    "--tls-key", str(certificate.with_name("key.pem"))]
+                    "--tls-key", str(certificate)]
     running = SimulatedHost(tmp_path_factory.mktemp("pool"), "ext", *options)
     running.start()
     yield running

@@ -18,7 +18,7 @@ import datetime
 import ipaddress
 import pathlib
 import ssl
-from typing import Tuple
+from typing import Sequence, Tuple
 
 from cryptography import x509
 from cryptography.hazmat.backends import default_backend
@@ -26,18 +26,22 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 
-def make(where: pathlib.Path) -> Tuple[ssl.SSLContext, pathlib.Path]:
-    """Make a certificate as a XenServer host does: signed by itself."""
+def make(where: pathlib.Path,
+         addresses: Sequence[str] = ("127.0.0.1",)) -> Tuple[ssl.SSLContext, pathlib.Path]:
+    """Make a certificate as a XenServer host does: signed by itself.
+
+    Returns what a server takes, and the PEM file with the certificate and its key.
+    """
     backend = default_backend()  # Releases before 3.1 must be given one.
     key = ec.generate_private_key(ec.SECP256R1(), backend)
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, addresses[0])])
     now = datetime.datetime(2020, 1, 1)
     certificate = (
         x509.CertificateBuilder().subject_name(name).issuer_name(name)
         .public_key(key.public_key()).serial_number(1).not_valid_before(now)
         .not_valid_after(now + datetime.timedelta(days=36500))
         .add_extension(x509.SubjectAlternativeName(
-            [x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), False)
+            [x509.IPAddress(ipaddress.ip_address(address)) for address in addresses]), False)
         .add_extension(x509.BasicConstraints(True, None), True)
         .sign(key, hashes.SHA256(), backend))
     pem = where / "host.pem"

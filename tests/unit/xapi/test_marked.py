@@ -199,11 +199,17 @@ def test_what_a_dead_transfer_left_is_destroyed_and_nothing_else(
     storage.add("of-a-vm", {marked.MARK: "nova-1/dead"})
     storage.add("snapshot", {marked.MARK: "nova-1/dead"}, snapshot=True)
     storage.add("guest", {"nova_disk_type": "root"})
+    storage.add("to-read", {marked.MARK: "to-read nova-1/dead"}, snapshot=True)
+    storage.add("being-read", {marked.MARK: "being-read nova-1/alive"}, snapshot=True)
+    storage.add("read-elsewhere", {marked.MARK: "read-elsewhere nova-2/dead"}, snapshot=True)
+    storage.add("snapshot-of-it", {marked.MARK: "to-read nova-1/dead"}, snapshot=True)
+    storage.add("clone-of-it", {marked.MARK: "to-read nova-1/dead"})
+    storage.add("as-if", {marked.MARK: "as-if nova-1/dead"})
     vms.update({"OpaqueRef:in-dom0": "OpaqueRef:dom0", "OpaqueRef:of-a-vm": "OpaqueRef:vm"})
-    assert marked.reap(session, "nova-1", SR, lambda transfer: transfer.endswith("/alive")) == 2
-    assert sorted(storage.vdis) == [
-        "OpaqueRef:alive", "OpaqueRef:guest", "OpaqueRef:of-a-vm", "OpaqueRef:of-another",
-        "OpaqueRef:snapshot"]
+    assert marked.reap(session, "nova-1", SR, lambda transfer: transfer.endswith("/alive")) == 3
+    assert sorted(storage.vdis) == ["OpaqueRef:" + name for name in (
+        "alive", "as-if", "being-read", "clone-of-it", "guest", "of-a-vm", "of-another",
+        "read-elsewhere", "snapshot", "snapshot-of-it")]
 
 
 def test_marks_of_transfers_that_nobody_is_named_in_are_nobodys(

@@ -19,12 +19,8 @@ import random
 import shutil
 from typing import Any, Callable
 
-import pytest
-
 from nova_swift_handler.sandbox.xapi.storage import files
 from tests.unit.sandbox.storage.harness import BLOCK, MIB, Bench, new_uuid, noise
-
-pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 
 
 def killed_at(number: int, work: Callable[[], object]) -> bool:

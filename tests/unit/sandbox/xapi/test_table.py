@@ -19,8 +19,6 @@ import re
 from pathlib import Path
 from typing import List, Set
 
-import pytest
-
 _ROOT = Path(__file__).resolve().parents[4]
 _TABLE = _ROOT / "doc" / "source" / "simulator.rst"
 _PLACES = {"storage": "tests/unit/sandbox/storage", "xapi": "tests/unit/sandbox/xapi"}
@@ -42,14 +40,12 @@ def rows() -> List[str]:
     return [row for row in found if not row.startswith("XAPI\n")]
 
 
-@pytest.mark.skipif(not _TABLE.exists(), reason="the documentation is not installed")
 def test_every_test_the_table_names_exists() -> None:
     missing = [found.group() for found in _NAME.finditer(_TABLE.read_text())
                if found.group(2) not in functions_of(found.group(1))]
     assert missing == []
 
 
-@pytest.mark.skipif(not _TABLE.exists(), reason="the documentation is not installed")
 def test_every_row_of_the_table_names_a_test() -> None:
     assert len(rows()) > 40
     assert [row for row in rows() if not _NAME.search(row)] == []
