@@ -19,12 +19,20 @@ import hashlib
 from typing import Dict
 
 import pytest
+import requests
 
 from nova_swift_handler import exceptions
 from nova_swift_handler.catalog import lookup, names
 from nova_swift_handler.catalog.point import WHOLE
 from nova_swift_handler.store import probe
-from nova_swift_handler.transfer import housekeep, process, reconcile, snapshot
+from nova_swift_handler.transfer import (
+    export,
+    housekeep,
+    process,
+    reconcile,
+    snapshot,
+    volume,
+)
 from nova_swift_handler.transfer.report import Report
 from tests.functional.handler.bench import MIB, Bench, Host
 from tests.unit.vhd import independent
@@ -80,6 +88,36 @@ def test_snapshots_boot_while_others_go(poor_bench: Bench, hosts: Dict[str, Host
         assert (booted["source"], sha256_of(target, booted)) == ("swift", after)
     bench.refuses(bench.boot_job(host, first.image_id), exceptions.ImageUnavailable)
     other.clear()
+
+
+def test_an_export_shows_its_own_disk_and_nothing_of_others(poor_bench: Bench,
+                                                            host: Host) -> None:
+    bench = poor_bench
+    bench.swift("POST", "", headers={"X-Account-Meta-Temp-URL-Key": "a-key-of-tests"})
+    services = bench.services(host)
+    vdi = host.disk()
+    report = Report(lambda event: None)
+    stored = volume.store(services, vdi, report)
+    host.control.guest_pattern(vdi, "second", [[3 * MIB, 4096]])
+    shown = export.export(services, vdi, export.VHD, 3600, report)
+    data = requests.get(shown["url"], timeout=60).content
+    assert len(data) == shown["size"]
+    disk = bytearray(independent.parse(data).size)
+    independent.apply(data, disk)
+    assert hashlib.sha256(disk).hexdigest() == host.control.guest_sha256(vdi)
+    # Its segments are its own: who has the address reads no block that was overwritten.
+    kept = lookup.find(services.account(), services.containers, stored["id"])
+    made = lookup.find(services.account(), services.containers, shown["id"])
+    assert kept is not None and made is not None
+    assert not {each.path for each in kept.segments} & {each.path for each in made.segments}
+    with bench.nothing_left(host), pytest.raises(exceptions.AbilityMissing,
+                                                 match="take the format vhd"):
+        export.export(services, vdi, export.RAW, 3600, report)
+    later = volume.store(services, vdi, report)  # which has blocks of the first snapshot
+    with pytest.raises(exceptions.AbilityMissing, match="shares segments with others"):
+        export.url(services, later["id"], export.VHD, 3600)
+    for image_id in (stored["id"], later["id"]):
+        bench.delete_image(image_id)
 
 
 def sha256_of(host: Host, booted: Dict[str, str]) -> str:
