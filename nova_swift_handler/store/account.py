@@ -17,11 +17,23 @@ from __future__ import annotations
 import contextlib
 import json
 import urllib.parse
-from typing import Any, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Tuple
+from typing import (
+    Any,
+    Dict,
+    Iterable,
+    Iterator,
+    List,
+    Mapping,
+    NamedTuple,
+    Optional,
+    Sequence,
+    Tuple,
+)
 
 import swiftclient.client as swift
 
 from nova_swift_handler import exceptions
+from nova_swift_handler.store import ranges
 from nova_swift_handler.store.containers import ContainerVerbs
 from nova_swift_handler.store.etag import md5
 from nova_swift_handler.store.manifest import Entry
@@ -51,6 +63,9 @@ class Account(ContainerVerbs):
     Every verb raises ``StoreError`` or one of its kin: ``ObjectMissing`` for what is not there,
     ``StoreAuthFailed``, and ``StoreUnreachable`` when retries did not help.
     """
+
+    _one_by_one = False
+    """Whether Swift was seen not to answer several ranges at once."""
 
     def put(self, container: str, name: str, data: bytes, content_type: str = _OCTETS,
             headers: Optional[Mapping[str, str]] = None) -> Stored:
@@ -269,6 +284,18 @@ class Account(ContainerVerbs):
 
         if size:
             self._conn.repeat(what, fetch)
+
+    def read_ranges(self, container: str, name: str, wanted: Sequence[ranges.Range]) -> None:
+        """Fill the targets of at most ``ranges.MOST`` ranges, by one request if that can be.
+
+        :param wanted: they ascend and do not overlap.
+        """
+        if len(wanted) > 1 and not self._one_by_one:
+            if ranges.read(self._conn, container, name, wanted):
+                return
+            self._one_by_one = True
+        for each in wanted:
+            self.read_into(container, name, each.offset, each.target)
 
     def open(self, container: str, name: str) -> ObjectStream:
         """Return a stream of an object of any size; the caller closes it."""

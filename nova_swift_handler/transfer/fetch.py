@@ -14,7 +14,7 @@
 
 A request costs Swift as much as moving 2 MiB does, and the blocks of a delta lie scattered over
 the disk but together in its segment.  So blocks come in the disk's order but for those that one
-range can bring along: blocks change places within a gigabyte of the disk, not farther, lest the
+request can bring along: blocks change places within a gigabyte of the disk, not farther, lest the
 guest finds its disk scattered over the SR.  XAPI takes a VHD's blocks in any order (xen-api,
 vhd_format/f.ml, From_input).
 """
@@ -32,6 +32,7 @@ from nova_swift_handler.catalog import segment as segments
 from nova_swift_handler.catalog.blockmap import BlockMap, Place
 from nova_swift_handler.catalog.segment import Segment
 from nova_swift_handler.store.account import Account
+from nova_swift_handler.store.ranges import Range
 from nova_swift_handler.transfer.ring import Ring
 from nova_swift_handler.vhd import constants
 
@@ -59,7 +60,7 @@ def runs(blocks: BlockMap) -> Iterator[List[Place]]:
                             key=lambda place: (place.segment, place.slot)):
             last = groups[-1] if groups else []
             if (last and len(last) < RUN and place.segment == last[-1].segment
-                    and place.slot == last[-1].slot + 1):
+                    and place.slot > last[-1].slot):
                 last.append(place)
             else:
                 groups.append([place])
@@ -104,7 +105,7 @@ def fetch(account: Account, blocks: BlockMap, stored: List[Segment], threads: in
 def _read(account: Account, segment: Segment, group: List[Place],
           data: memoryview) -> List[Fetched]:
     for last_try in (False, True):
-        account.read_into(segment.container, segment.name, group[0].offset, data)
+        account.read_ranges(segment.container, segment.name, _ranges(group, data))
         result = []
         for number, place in enumerate(group):
             start = number * segments.STRIDE + constants.BITMAP_SIZE
@@ -122,3 +123,16 @@ def _read(account: Account, segment: Segment, group: List[Place],
         else:
             return result
     raise AssertionError("unreachable")
+
+
+def _ranges(group: List[Place], data: memoryview) -> List[Range]:
+    """Return what to read of a segment, blocks that are neighbours there in one range."""
+    found: List[Range] = []
+    for number, place in enumerate(group):
+        start = number * segments.STRIDE
+        if number and place.slot == group[number - 1].slot + 1:
+            start -= len(found[-1].target)
+            found[-1] = found[-1]._replace(target=data[start:(number + 1) * segments.STRIDE])
+        else:
+            found.append(Range(place.offset, data[start:start + segments.STRIDE]))
+    return found

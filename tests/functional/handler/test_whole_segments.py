@@ -113,7 +113,8 @@ def test_an_export_shows_its_own_disk_and_nothing_of_others(poor_bench: Bench,
     with bench.nothing_left(host), pytest.raises(exceptions.AbilityMissing,
                                                  match="take the format vhd"):
         export.export(services, vdi, export.RAW, 3600, report)
-    later = volume.store(services, vdi, report)  # which has blocks of the first snapshot
+    host.control.guest_pattern(vdi, "third", [[3 * MIB, 4096]])
+    later = volume.store(services, vdi, report)  # compared with the export, it shares its blocks
     with pytest.raises(exceptions.AbilityMissing, match="shares segments with others"):
         export.url(services, later["id"], export.VHD, 3600)
     for image_id in (stored["id"], later["id"]):

@@ -26,6 +26,7 @@ from typing import Any, Dict, Iterator, List
 import pytest
 
 from nova_swift_handler import exceptions
+from nova_swift_handler.store import ranges
 from nova_swift_handler.store.account import Account
 from nova_swift_handler.store.connection import Connection
 from nova_swift_handler.store.manifest import Entry
@@ -434,6 +435,51 @@ def test_a_proxy_that_ignores_ranges_is_noticed(proxied: Account, proxy: Proxy,
     proxy.drop_header("^GET .*/o ", "range")
     with pytest.raises(exceptions.StoreError, match="ignore ranges"):
         proxied.read_into(container, "o", 0, memoryview(bytearray(10)))
+
+
+def _ranges(target: bytearray, *offsets: int) -> List[ranges.Range]:
+    size = len(target) // len(offsets)
+    return [ranges.Range(offset, memoryview(target)[number * size:(number + 1) * size])
+            for number, offset in enumerate(offsets)]
+
+
+def test_several_ranges_come_by_one_request(proxied: Account, proxy: Proxy,
+                                            container: str) -> None:
+    data = disks.noise(3 * _MIB, 9)
+    proxied.put(container, "o", data)
+    counted = proxy.when("^GET .*/o ", lambda: None, times=-1)
+    target = bytearray(3 * 1000)
+    proxied.read_ranges(container, "o", _ranges(target, 0, _MIB, 2 * _MIB + 7))
+    assert target == data[:1000] + data[_MIB:_MIB + 1000] + data[2 * _MIB + 7:2 * _MIB + 1007]
+    assert counted.hits == 1
+
+
+@pytest.mark.parametrize("after", [100, 700 * 1024, 1700 * 1024, 2 * _MIB + 100])
+def test_ranges_that_are_cut_are_read_again_but_for_those_that_came(
+        proxied: Account, proxy: Proxy, container: str, after: int) -> None:
+    data = disks.noise(4 * _MIB, 10)
+    proxied.put(container, "o", data)
+    fault = proxy.cut("^GET .*/o ", ANSWER, after, times=1)
+    target = bytearray(3 * 700 * 1024)
+    wanted = (0, _MIB, 3 * _MIB)
+    proxied.read_ranges(container, "o", _ranges(target, *wanted))
+    assert target == b"".join(data[start:start + 700 * 1024] for start in wanted)
+    assert fault.hits == 1
+
+
+def test_ranges_beyond_the_objects_end_are_an_error(account: Account, container: str) -> None:
+    account.put(container, "o", bytes(1000))
+    for offsets in ((0, 950), (0, 2000), (1000, 2000)):
+        with pytest.raises(exceptions.StoreError, match="%s/o" % container):
+            account.read_ranges(container, "o", _ranges(bytearray(200), *offsets))
+
+
+def test_a_proxy_that_ignores_several_ranges_is_noticed(proxied: Account, proxy: Proxy,
+                                                        container: str) -> None:
+    proxied.put(container, "o", bytes(1000))
+    proxy.drop_header("^GET .*/o ", "range")
+    with pytest.raises(exceptions.StoreError, match="ignore ranges"):
+        proxied.read_ranges(container, "o", _ranges(bytearray(20), 0, 500))
 
 
 # -- streams ----------------------------------------------------------------------------------

@@ -23,12 +23,13 @@ import datetime
 import email.utils
 import json
 import threading
-from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Tuple
+from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from nova_swift_handler import exceptions
 from nova_swift_handler.store.account import Account, Stored
 from nova_swift_handler.store.etag import md5
 from nova_swift_handler.store.manifest import Entry
+from nova_swift_handler.store.ranges import Range
 
 _OCTETS = "application/octet-stream"
 
@@ -194,6 +195,10 @@ class MemoryAccount(Account):
         if len(data) != len(target):
             raise exceptions.StoreUnreachable("cut")
         target[:] = data
+
+    def read_ranges(self, container: str, name: str, wanted: Sequence[Range]) -> None:
+        for each in wanted:
+            self.read_into(container, name, each.offset, each.target)
 
     def listing(self, container: str, prefix: str = "",
                 delimiter: Optional[str] = None) -> Iterator[Dict[str, Any]]:

@@ -24,6 +24,7 @@ from nova_swift_handler.store import lifetime
 from nova_swift_handler.store.account import Account, Stored
 from nova_swift_handler.store.etag import md5
 from nova_swift_handler.store.manifest import Entry
+from nova_swift_handler.store.ranges import Range
 
 DATE = lifetime.DELETE_AT
 
@@ -37,6 +38,23 @@ def _read(account: Account, container: str, name: str, size: int) -> bytes:
     with memoryview(data) as view:
         account.read_into(container, name, 0, view)
     return bytes(data)
+
+
+def test_ranges_of_an_object(account: Account, container: str) -> None:
+    data = bytes(range(256)) * 20000
+    account.put(container, "o", data)
+    for wanted in ([(0, 1)], [(0, 1), (2, 1)], [(5, 3000000), (3000007, 2), (5119999, 1)],
+                   [(number * 1000, 999) for number in range(50)], []):
+        target = bytearray(sum(size for _offset, size in wanted))
+        with memoryview(target) as view:
+            found, start = [], 0
+            for offset, size in wanted:
+                found.append(Range(offset, view[start:start + size]))
+                start += size
+            account.read_ranges(container, "o", found)
+            for each in found:
+                each.target.release()
+        assert target == b"".join(data[offset:offset + size] for offset, size in wanted)
 
 
 def test_an_object_is_what_was_put_until_it_is_deleted(account: Account, container: str) -> None:

@@ -98,9 +98,10 @@ def test_a_snapshot_that_xapi_refuses_is_told(host: hosts.Host, session: session
         raise hosts.Failure("SR_BACKEND_FAILURE_82", "", "Failed to snapshot VDI", "")
 
     host.methods["VDI.snapshot"] = refuse
-    with pytest.raises(exceptions.XapiError, match="making a snapshot of VDI vdi"):
-        with transient.snapshot(session, "vdi", MINE):
-            raise AssertionError
+    with pytest.raises(exceptions.XapiError,
+                       match="making a snapshot of VDI vdi"), transient.snapshot(
+            session, "vdi", MINE):
+        raise AssertionError
     assert list(storage.vdis) == ["vdi"]
 
 
@@ -115,7 +116,8 @@ def test_one_whose_answer_is_lost_is_to_be_looked_for(host: hosts.Host, session:
         return None
 
     host.before = drop
-    with pytest.raises(exceptions.XapiUnreachable, match="swift-vhd sr show, and destroy it"):
-        with transient.snapshot(session, "vdi", MINE):
-            raise AssertionError
+    with pytest.raises(exceptions.XapiUnreachable,
+                       match="swift-vhd sr show, and destroy it"), transient.snapshot(
+            session, "vdi", MINE):
+        raise AssertionError
     assert cut.is_set()
