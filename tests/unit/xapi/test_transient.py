@@ -84,7 +84,7 @@ def test_one_that_cannot_be_destroyed_is_told_and_what_was_read_is_good(
         host: hosts.Host, session: sessions.Session, storage: Storage,
         caplog: pytest.LogCaptureFixture) -> None:
     def refuse(_ref: str) -> None:
-        raise hosts.Failure("VDI_IN_USE", "OpaqueRef:taken", "destroy")
+        raise hosts.Failure("SR_BACKEND_FAILURE_80", "", "Failed to mark VDI hidden", "")
 
     with transient.snapshot(session, "vdi", MINE):
         host.methods["VDI.destroy"] = refuse
