@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import uuid
 from typing import Any, Dict, Iterator, Mapping, NamedTuple, Optional, Sequence
 
 from nova_swift_handler import exceptions
