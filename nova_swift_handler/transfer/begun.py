@@ -16,13 +16,12 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import socket
 from typing import Iterator
 
 from nova_swift_handler import exceptions
 from nova_swift_handler.glance.service import ImageService
 from nova_swift_handler.transfer import alive
-from nova_swift_handler.transfer.jobs import transfer_id
+from nova_swift_handler.transfer.jobs import operator, transfer_id
 
 LOG = logging.getLogger(__name__)
 
@@ -33,7 +32,7 @@ MARK = "swift_vhd_filled_by"
 @contextlib.contextmanager
 def announced() -> Iterator[str]:
     """Give what an image is to be marked with while the context is."""
-    mark = transfer_id(_maker())
+    mark = transfer_id(operator())
     with alive.announced(mark):
         yield mark
 
@@ -47,7 +46,7 @@ def remove_abandoned(images: ImageService, name: str) -> None:
         mark = image.properties.get(MARK, "")
         if not mark or alive.is_alive(mark):
             continue
-        if not mark.startswith(_maker() + "/"):
+        if not mark.startswith(operator() + "/"):
             LOG.warning("Image %s, called %r too, is queued, to be filled by %s; if nothing does "
                         "so any more, delete it", image.id, name, mark)
             continue
@@ -56,7 +55,3 @@ def remove_abandoned(images: ImageService, name: str) -> None:
             images.delete(image.id)
         except exceptions.GlanceError as error:
             LOG.warning("Image %s stays: %s", image.id, error)
-
-
-def _maker() -> str:
-    return "swift-vhd@" + socket.gethostname()

@@ -15,6 +15,7 @@
 from __future__ import annotations
 
 import dataclasses
+import socket
 import uuid
 from typing import Dict, Optional, Tuple, Union
 
@@ -105,6 +106,11 @@ def transfer_id(maker: str) -> str:
         started again.
     """
     return "%s/%s" % (maker, uuid.uuid4())
+
+
+def operator() -> str:
+    """Return who wants the transfers of commands that are typed on this machine."""
+    return "swift-vhd@" + socket.gethostname()
 
 
 @dataclasses.dataclass(frozen=True)

@@ -16,12 +16,11 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import socket
 from typing import Iterator
 
 from nova_swift_handler import exceptions
 from nova_swift_handler.transfer import alive
-from nova_swift_handler.transfer.jobs import transfer_id
+from nova_swift_handler.transfer.jobs import operator, transfer_id
 from nova_swift_handler.xapi import marked
 from nova_swift_handler.xapi.session import Session
 
@@ -42,7 +41,7 @@ def transfer(session: Session, sr_ref: str) -> Iterator[str]:
 
     Those of this machine that were killed are cleaned up after first.
     """
-    maker = "swift-vhd@" + socket.gethostname()
+    maker = operator()
     new = transfer_id(maker)
     with alive.announced(new):
         reap(session, maker, sr_ref)
