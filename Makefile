@@ -1,16 +1,18 @@
 # Licensed under the Apache License, Version 2.0; see LICENSE.
 #
 # Everything is made below this directory: virtual environments in .venv, results in build.
-# Needs Python 3.11, and for a part of the tests Python 3.8 (left out where there is none); both
-# are looked for on PATH and among pyenv's versions, or given as PYTHON3_11 and PYTHON3_8.
+# Needs Python 3.11, and for a part of the tests 3.8 to 3.13 (those that are missing are left out);
+# they are looked for on PATH and among pyenv's versions, or given as PYTHON3_11 and so on.
 
 # Any Python from 3.8 on: it only finds the others.
 PYTHON ?= python3
 INSTALL = $(PYTHON) -m nova_swift_handler.sandbox.install
 NOVA = .venv/nova/bin/python
 PY38 = .venv/nova-py38/bin/python
+DOCS = .venv/docs/bin/python
 
-.PHONY: demo bench test test-all install check unit functional functional-all py38 clean
+.PHONY: demo bench test test-all install check unit contract docs matrix matrix-all functional \
+	functional-all py38 clean
 
 # The main job from nothing; writes build/demo.json.
 demo:
@@ -26,11 +28,12 @@ bench:
 	$(NOVA) -m bench
 
 # What every change must pass.
-test: install check unit functional
+test: install check unit contract docs matrix functional
 
 # That, and what takes long: every failure of XAPI, Swift and Glance, killed processes, the
-# simulated hosts themselves, and Python 3.8 with the libraries of Nova's time.
-test-all: test functional-all py38
+# simulated hosts themselves, Python 3.8 with the libraries of Nova's time, and all unit tests on
+# every Python.
+test-all: test functional-all py38 matrix-all
 
 install:
 	$(INSTALL) cloud nova
@@ -42,6 +45,44 @@ check: install
 
 unit: install
 	$(NOVA) -m pytest -n 2 tests/unit
+
+# What is relied on in Nova, against the wheels of Nova 18 to 21, which are read and not run.
+contract: install .venv/wheels/complete
+	$(NOVA) -m pytest -q tests/contract
+
+.venv/wheels/complete: tests/contract/wheels.txt
+	$(NOVA) -m pip download -q --no-deps --only-binary :all: --ignore-requires-python \
+	  --require-hashes --dest .venv/wheels --requirement $<
+	touch $@
+
+# The manual, into build/docs; warnings are errors.
+docs:
+	$(INSTALL) docs
+	$(DOCS) -m sphinx -W --keep-going -q -b html -d build/doctrees doc/source build/docs
+
+# The package alone on every Python that it supports: what is quick of the unit tests, or all.
+matrix:
+	$(INSTALL) $(PYTHONS:%=--optional package-%)
+	@printf '%s\n' $(PYTHONS) | xargs -P 2 -I VERSION $(SHELL) -c '$(ON_PYTHON)' \
+	  sh VERSION -k "not largest" $(MATRIX)
+
+matrix-all: matrix
+	@printf '%s\n' $(PYTHONS) | xargs -P 2 -I VERSION $(SHELL) -c '$(ON_PYTHON)' \
+	  sh VERSION tests/unit $(NEED_NOVA:%=--ignore %)
+
+PYTHONS = 3.8 3.9 3.10 3.11 3.12 3.13
+MATRIX = tests/unit/test_imports.py tests/unit/vhd tests/unit/store tests/unit/conf \
+	tests/unit/cli tests/unit/catalog/test_golden.py tests/unit/transfer/test_upload.py \
+	tests/unit/transfer/test_fetch.py
+NEED_NOVA = tests/unit/sandbox tests/unit/nova_plugin tests/unit/test_handler.py
+
+# Run pytest on a Python, and say which one its results are of.
+ON_PYTHON = python=.venv/package-$$1/bin/python; \
+	if [ ! -x $$python ]; then echo "no Python $$1 here: its tests are left out"; exit; fi; \
+	version=$$1; shift; \
+	result=$$($$python -m pytest -q -r fE -p no:cacheprovider "$$@" 2>&1); code=$$?; \
+	if [ $$code != 0 ]; then echo "$$result"; fi; \
+	echo "Python $$version: $$(echo "$$result" | tail -n 1)"; exit $$code
 
 functional: install
 	$(NOVA) -m pytest $(FUNCTIONAL)

@@ -14,68 +14,26 @@
 
 from __future__ import annotations
 
-import json
-import shlex
-import subprocess
-import sys
-from pathlib import Path
+from typing import Any
 
 import pytest
 
-from nova_swift_handler.sandbox.demo import disks
+from .conftest import ROOT
+from .console import Step, steps
 
-_README = Path(__file__).resolve().parents[3] / "README.rst"
-
-
-def commands():
-    """Return the commands of README's console blocks."""
-    found, inside = [], False
-    for line in _README.read_text().splitlines():
-        if line.startswith(".. code-block:: console"):
-            inside = True
-        elif inside and line.strip().startswith("$ "):
-            found.append(line.strip()[2:])
-        elif inside and line and not line.startswith(" "):
-            inside = False
-    return found
+_STEPS = steps(ROOT / "README.rst")
 
 
-@pytest.fixture(scope="module")
-def directory(tmp_path_factory):
-    """A directory with the files that README speaks of."""
-    made = tmp_path_factory.mktemp("readme")
-    disks.write_vhd(disks.operating_system("readme"), made / "debian.vhd")
-    iso = bytearray(3 * disks.MIB)
-    iso[0x8001:0x8006] = b"CD001"
-    (made / "rescue.iso").write_bytes(iso)
-    return made
+def test_readme_shows_commands() -> None:
+    assert len(_STEPS) >= 8
 
 
-def run(cloud, directory, command):
-    words = shlex.split(command)
-    assert words.pop(0) == "swift-vhd"
-    if words[0] == "sandbox":
-        words += ["--root", str(cloud.root)]
-    return subprocess.run(
-        [sys.executable, "-m", "nova_swift_handler.cli.app",
-         "--config-file", cloud.env["config_file"],
-         "--config-file", cloud.env["regions"][0]["nova_conf"], *words],
-        cwd=directory, capture_output=True, check=False, text=True)
-
-
-def test_readme_shows_commands():
-    assert len(commands()) >= 8
-
-
-@pytest.mark.parametrize("command", commands())
-def test_a_command_of_readme_works(cloud, directory, command):
-    done = run(cloud, directory, command)
-    assert done.returncode == 0, done.stderr
-    if "template list" in command or "iso list" in command:
-        assert "debian-12" in done.stdout or "rescue" in done.stdout
-    elif "volume list" in command or "sr chain" in command:
-        assert "data-1" in done.stdout
+@pytest.mark.parametrize("step", _STEPS, ids=lambda step: step.command)
+def test_a_command_of_readme_works(shell: Any, step: Step) -> None:
+    out = shell.type(step.command)
+    if "template list" in step.command or "iso list" in step.command:
+        assert "debian-12" in out or "rescue" in out
+    elif "volume list" in step.command or "sr chain" in step.command:
+        assert "data-1" in out
     else:
-        assert (done.stdout + done.stderr).strip() or "snapshot list" in command
-    if "json" in command:
-        assert json.loads(done.stdout)
+        assert out.strip() or "snapshot list" in step.command
