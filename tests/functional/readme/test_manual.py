@@ -21,6 +21,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import shutil
 from typing import Any, Dict
 
 import pytest
@@ -30,11 +31,17 @@ from .console import record, steps
 
 _RECORD = os.environ.get("SWIFT_VHD_RECORD_MANUAL")
 # Each goes on with what those before it have left.
-_TOLD_IN_ORDER = ["daily", "housekeeping", "moving", "kvm", "recovery"]
+_TOLD_IN_ORDER = ["daily", "housekeeping", "moving", "recovery", "kvm"]
 # What getting disks back may need: nothing of ours.
 _PLAIN = {"swift", "curl", "qemu-img", "cmp", "grep", "for", "done", "eval", "export"}
 
 
+# Machines without it leave these tests out, as those of the readers of VHDs.
+_needs_qemu = pytest.mark.skipif(shutil.which("qemu-img") is None,
+                                 reason="qemu-img is not installed")
+
+
+@_needs_qemu
 @pytest.mark.parametrize("name", _TOLD_IN_ORDER)
 def test_the_commands_of_a_page_give_what_it_shows(shell: Any, name: str) -> None:
     page = PAGES / (name + ".rst")
@@ -49,6 +56,7 @@ def test_the_commands_of_a_page_give_what_it_shows(shell: Any, name: str) -> Non
         record(page, outputs)
 
 
+@_needs_qemu
 def test_what_plain_tools_got_back_is_the_disk(cloud: Any, shell: Any) -> None:
     """Nothing was written after the last snapshot of web-1."""
     host = cloud.control("ext")

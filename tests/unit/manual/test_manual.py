@@ -15,6 +15,7 @@
 from __future__ import annotations
 
 import ast
+import configparser
 import pathlib
 import re
 from typing import Iterator, List, Set
@@ -105,6 +106,19 @@ def test_a_line_of_a_log_that_a_page_shows_is_one(messages: Set[str], page: str)
                             re.sub(r"\s*\n\s*", " ", text)):
         wanted = _as_in_code(shown.replace("...", ""))
         assert any(wanted.split(", " + _HOLE)[0].rstrip(" ,") in each for each in messages), shown
+
+
+def test_every_command_that_a_page_names_is_one() -> None:
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    known = {line.partition(" = ")[0].replace("_", " ")
+             for line in setup["entry_points"]["nova_swift_handler.cli"].strip().splitlines()}
+    groups = {name.partition(" ")[0] for name in known}
+    for path in [ROOT / "README.rst", *PAGES.glob("*.rst")]:
+        for said in re.finditer(r"swift-vhd ([a-z]+)(?: ([a-z]+))?", path.read_text("utf-8")):
+            group, verb = said.groups()
+            assert group in known or "%s %s" % (group, verb) in known or (
+                verb is None and group in groups), "%s names %s" % (path.name, said.group())
 
 
 def test_every_option_that_a_page_names_is_one() -> None:
