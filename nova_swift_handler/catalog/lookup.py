@@ -15,7 +15,7 @@
 from __future__ import annotations
 
 import logging
-from typing import Dict, Iterator, List, Optional, Tuple
+from typing import Dict, Iterator, List, Optional, Set, Tuple
 
 from nova_swift_handler import exceptions
 from nova_swift_handler.catalog import names
@@ -125,6 +125,16 @@ def points(account: Account, container: str) -> Iterator[Point]:
                 LOG.warning("Passing over %s/%s: %s", container, row["name"], error)
                 continue
             yield point
+
+
+def complete_ids(account: Account, container: str) -> Set[str]:
+    """Return the image ids of the complete points and ISOs of *container*, by its listing."""
+    ends = ("/" + names.POINT, "/" + names.ISO_VIEW)
+    try:
+        return {row["name"].split("/")[1] for row in account.listing(container, names.POINTS)
+                if row["name"].endswith(ends)}
+    except exceptions.ObjectMissing:
+        return set()  # the account may list a container for a while that is gone
 
 
 def is_of(point: Point, owner: str, created_at: str) -> bool:

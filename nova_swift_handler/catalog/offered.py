@@ -19,12 +19,16 @@ view may be stitched anew.
 
 from __future__ import annotations
 
-from typing import Optional
+from typing import Any, Dict, Optional
 
 from nova_swift_handler import exceptions
 from nova_swift_handler.catalog import names
+from nova_swift_handler.catalog.views import VHD_CONTENT_TYPE
 from nova_swift_handler.store.account import Account
 from nova_swift_handler.store.manifest import Entry
+
+ISO_CONTENT_TYPE = "application/x-iso9660-image"
+_CONTENT_TYPES = (VHD_CONTENT_TYPE, ISO_CONTENT_TYPE)
 
 
 def make(account: Account, containers: names.Containers, image_id: str, container: str,
@@ -32,6 +36,14 @@ def make(account: Account, containers: names.Containers, image_id: str, containe
     """Offer a view of *size* bytes in *container* as the bytes of image *image_id*."""
     entry = Entry(path="/%s/%s" % (container, view_name), size=size)
     account.put_manifest(containers.images, image_id, [entry], content_type)
+
+
+def may_be_ours(row: Dict[str, Any]) -> bool:
+    """Tell by a row of the container's listing whether it can be one of ours.
+
+    By the content type: that of Glance's uploads says nothing of what is in them.
+    """
+    return bool(row["content_type"].partition(";")[0] in _CONTENT_TYPES)
 
 
 def view(account: Account, containers: names.Containers, image_id: str) -> Optional[str]:

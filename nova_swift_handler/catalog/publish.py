@@ -38,6 +38,7 @@ from nova_swift_handler.catalog import (
     names,
     offered,
     relink,
+    summary,
 )
 from nova_swift_handler.catalog import region as regions
 from nova_swift_handler.catalog.blockmap import BlockMap
@@ -47,7 +48,7 @@ from nova_swift_handler.catalog.segment import Segment
 from nova_swift_handler.catalog.views import VHD_CONTENT_TYPE, Views
 from nova_swift_handler.store import lifetime, manifest, removal
 from nova_swift_handler.store.abilities import Abilities
-from nova_swift_handler.store.account import Account, Stored
+from nova_swift_handler.store.account import JSON, Account, Stored
 from nova_swift_handler.store.etag import md5
 from nova_swift_handler.store.manifest import Entry
 
@@ -163,7 +164,7 @@ class Publisher:
                        point.as_json())
         self._settle(point, parent if chained else None)
         view_name = names.of_point(point.image_id, names.DISK_VIEW)
-        self.enter(point.image_id, subject.kind, view_name)
+        self.enter(summary.of_point(point, chained), view_name)
         # A view of whole segments may hold what was on the disk before, or is on another: whoever
         # may have this image may not have that.
         if for_glance and view.size and self._abilities.nested and (
@@ -171,11 +172,11 @@ class Publisher:
             self.offer(point.image_id, view_name, point.vhd_size, VHD_CONTENT_TYPE)
         return point
 
-    def enter(self, image_id: str, kind: str, view: str) -> None:
+    def enter(self, stored: summary.Summary, view: str) -> None:
         """Write the index's object for a stored *view*."""
-        self._put_json(self._containers.index, image_id, {
-            "format": 1, "image_id": image_id, "kind": kind, "container": self._container,
-            "view": view})
+        self._put_json(self._containers.index, stored.image_id, {
+            "format": 1, "image_id": stored.image_id, "kind": stored.kind,
+            "container": self._container, "view": view}, summary.content_type(stored))
 
     def offer(self, image_id: str, view: str, size: int, content_type: str) -> None:
         """Write the object through which Glance reads a stored *view* of *size* bytes."""
@@ -274,9 +275,10 @@ class Publisher:
         self.note(self._container, name)
         self._account.put(self._container, name, data)
 
-    def _put_json(self, container: str, name: str, value: Any) -> None:
+    def _put_json(self, container: str, name: str, value: Any,
+                  content_type: str = JSON) -> None:
         self.note(container, name)
-        self._account.put_json(container, name, value)
+        self._account.put_json(container, name, value, content_type=content_type)
 
     def put_manifest(self, name: str, entries: List[Entry], content_type: str) -> Stored:
         """Write a stitched object into the container."""

@@ -48,3 +48,9 @@ def read(account: Account, container: str) -> Dict[str, Any]:
         return dict(value["points"])
     except (exceptions.ObjectMissing, exceptions.StoreCorrupt, KeyError, TypeError, ValueError):
         return {}
+
+
+def said(last: Dict[str, Any]) -> str:
+    """Return in words what :func:`read` tells of a point."""
+    return "%s (%s): %s" % (last["at"], last["level"], "%d problems" % len(last["problems"])
+                            if last["problems"] else "whole")

@@ -20,7 +20,16 @@ from concurrent import futures
 from typing import Dict, List, Optional, Tuple
 
 from nova_swift_handler import exceptions
-from nova_swift_handler.catalog import closing, lineage, names, properties, readable, relink, views
+from nova_swift_handler.catalog import (
+    closing,
+    lineage,
+    names,
+    properties,
+    readable,
+    relink,
+    summary,
+    views,
+)
 from nova_swift_handler.catalog import region as regions
 from nova_swift_handler.catalog.blockmap import BlockMap, Place
 from nova_swift_handler.catalog.point import Point, RegionRef
@@ -149,7 +158,11 @@ class Maker:
 
     def enter(self, point: Point) -> None:
         """Write the index's object."""
-        self._publisher.enter(point.image_id, point.kind,
+        chained: Optional[bool] = None
+        with contextlib.suppress(exceptions.ObjectMissing):
+            chained = views.parent_of(
+                self._account, point.container, point.image_id) is not None
+        self._publisher.enter(summary.of_point(point, chained),
                               names.of_point(point.image_id, names.DISK_VIEW))
 
     def describe(self, point: Point) -> None:

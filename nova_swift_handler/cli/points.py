@@ -95,9 +95,7 @@ class Show(_OfPoint):
         values["segments"] = len(point.segments)
         values["delta_parent"] = views.parent_of(account, point.container, point.image_id)
         last = record.read(account, point.container).get(point.image_id)
-        values["last_verified"] = last and "%s (%s): %s" % (
-            last["at"], last["level"],
-            "%d problems" % len(last["problems"]) if last["problems"] else "whole")
+        values["last_verified"] = last and record.said(last)
         return tuple(values), tuple(values.values())
 
 

@@ -15,7 +15,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, Dict, List, Mapping, Optional
+from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 BASE = frozenset((
     "id", "name", "owner", "status", "disk_format", "container_format", "size", "virtual_size",
@@ -35,6 +35,7 @@ class Image:
 
     :ivar owner: project id; None for an image without owner.
     :ivar size: bytes as stored; None while there is no data.
+    :ivar virtual_size: bytes of the disk, where Glance knows.
     :ivar created_at: as Glance writes it, ``YYYY-MM-DDTHH:MM:SSZ``.
     :ivar checksum: md5 of the bytes, hexadecimal; None when Glance never computed it.
     :ivar os_hash_algo: name of the algorithm of *os_hash_value*, e.g. ``sha512``.
@@ -43,6 +44,8 @@ class Image:
     :ivar properties: the custom properties, all text, without those Glance keeps for itself.
     :ivar shows_locations: Glance lists locations to whoever sees the image; a location with a key
         in it would be given away.
+    :ivar hidden: lists leave it out.
+    :ivar takes_locations: Glance lists them, and takes some, in the image's record.
     :ivar import_task: Glance's task that holds the image while it works on it in the background.
     """
 
@@ -63,7 +66,11 @@ class Image:
     properties: Dict[str, str]
     shows_locations: bool = False
     import_task: Optional[str] = None
+    virtual_size: Optional[int] = None
+    takes_locations: bool = False
     min_ram: int = 0
+    hidden: bool = False
+    tags: Tuple[str, ...] = ()
 
     @classmethod
     def from_api(cls, body: Mapping[str, Any]) -> Image:
@@ -88,7 +95,11 @@ class Image:
                         and value is not None},
             shows_locations="locations" in body or "direct_url" in body,
             import_task=body.get(_LOCK),
+            virtual_size=body.get("virtual_size"),
+            takes_locations="locations" in body,
             min_ram=int(body.get("min_ram") or 0),
+            hidden=bool(body.get("os_hidden")),
+            tags=tuple(body.get("tags") or ()),
         )
 
     def changes(self, wanted: Mapping[str, Any]) -> List[Dict[str, Any]]:

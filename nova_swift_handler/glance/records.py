@@ -15,7 +15,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import Any, Dict, List, Mapping, Optional
+from typing import Any, Dict, Iterator, List, Mapping, Optional
 
 import tenacity
 
@@ -24,8 +24,8 @@ from nova_swift_handler.glance import errors
 from nova_swift_handler.glance.client import Client, Identity
 from nova_swift_handler.glance.image import Image
 
-_PATCH = "application/openstack-images-v2.1-json-patch"
-_PAGE = 100
+PATCH = "application/openstack-images-v2.1-json-patch"
+_PAGE = 1000  # what Glance's api_limit_max allows by default; it gives fewer if that is less
 
 
 class Records:
@@ -49,15 +49,19 @@ class Records:
 
     def list(self, filters: Mapping[str, str]) -> List[Image]:
         """Return all images that Glance shows and that match *filters* (attribute or property)."""
-        found: List[Image] = []
+        return [Image.from_api(body) for body in self.bodies(filters)]
+
+    def bodies(self, filters: Mapping[str, str]) -> Iterator[Dict[str, Any]]:
+        """Yield all images that Glance shows and that match *filters*, as Glance describes them.
+        """
         params: Dict[str, str] = dict(filters, limit=str(_PAGE))
         while True:
             body = self._client.request("GET", "/v2/images", "Listing images",
                                         params=params).json()
-            found.extend(Image.from_api(one) for one in body["images"])
+            yield from body["images"]
             if not body.get("next") or not body["images"]:
-                return found
-            params["marker"] = found[-1].id
+                return
+            params["marker"] = body["images"][-1]["id"]
 
     def create(self, values: Mapping[str, Any]) -> Image:
         """Create a queued image with these attributes and properties.
@@ -87,7 +91,7 @@ class Records:
                 return image
             return Image.from_api(self._client.request(
                 "PATCH", f"/v2/images/{image_id}", doing, again=False, json=changes,
-                headers={"Content-Type": _PATCH}).json())
+                headers={"Content-Type": PATCH}).json())
 
         # Computed anew each time: the first attempt may have worked though its answer was lost.
         return tenacity.Retrying(
@@ -117,6 +121,22 @@ class Records:
                                         expected=(204, 404, 403, 409))
         if response.status_code in (403, 409):
             raise exceptions.GlanceError(f"{doing}: Glance answered {errors.said(response)}.")
+
+    def members(self, image_id: str) -> List[str]:
+        """Return the ids of the projects with which the image is shared."""
+        return [one["member_id"] for one in self._client.request(
+            "GET", f"/v2/images/{image_id}/members", f"Asking with whom image {image_id} is shared"
+        ).json()["members"]]
+
+    def share(self, image_id: str, project_id: str) -> None:
+        """Share the image with a project; that it is already is success.
+
+        :raises GlanceError: Glance does not allow it.
+        """
+        self._client.request(
+            "POST", f"/v2/images/{image_id}/members",
+            f"Sharing image {image_id} with project {project_id}", expected=(200, 409),
+            json={"member": project_id})
 
     def newest_of(self, params: Mapping[str, str], identity: Identity) -> Optional[Image]:
         """Return one image that matches *params*, or None."""

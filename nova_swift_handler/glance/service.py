@@ -97,6 +97,22 @@ class ImageService:
         self._fetch(image_id, doing, {"Range": "bytes=0-0", "Accept-Encoding": "identity"}).close()
         return image
 
+    def has_data(self, image_id: str) -> bool:
+        """Tell whether Glance can read an active image's bytes; the first of them are asked for.
+
+        :raises GlanceUnreachable: Glance did not answer.
+        """
+        try:
+            # No Range: to one, Glance says no of a store that knows none, whatever is there.
+            response = self._fetch(image_id, f"Reading image {image_id}",
+                                   {"Accept-Encoding": "identity"})
+        except exceptions.GlanceUnreachable:
+            raise
+        except exceptions.GlanceError:
+            return False
+        response.close()
+        return bool(response.status_code == 200)
+
     def open_data(self, image_id: str) -> ImageData:
         """Return the image's bytes as a checked stream; close it.
 
@@ -148,14 +164,26 @@ class ImageService:
         return registration.choose(self._client, self._records, image_id)
 
     def register(self, image_id: str, published: Published) -> str:
-        """Make a queued image active; return ``location`` or ``upload``.
+        """Make a queued image active; return ``location``, ``http`` or ``upload``.
 
-        Sets disk_format ``vhd`` and container_format ``bare`` (location) or ``ovf`` (upload).
+        Sets disk_format ``vhd`` and container_format ``bare`` (in place) or ``ovf`` (upload).
 
         :raises ImageUnavailable: the image was deleted meanwhile.
         :raises RegistrationFailed: it could not be made active; says why and what to do.
         """
         return registration.register(self._client, self._records, image_id, published)
+
+    def members(self, image_id: str) -> List[str]:
+        """Return the ids of the projects with which an image is shared."""
+        return self._records.members(image_id)
+
+    def share(self, image_id: str, project_id: str) -> None:
+        """Share an image with a project, which has yet to accept it."""
+        self._records.share(image_id, project_id)
+
+    def protect(self, image_id: str) -> Image:
+        """Protect an image from being deleted."""
+        return self._records.patch(image_id, {"protected": True}, f"Protecting image {image_id}")
 
     def delete(self, image_id: str) -> None:
         """Delete the image; one that is gone already is success."""

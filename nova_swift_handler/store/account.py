@@ -44,6 +44,7 @@ _SMALL = 64 * 1024 * 1024
 """Bytes of the largest object that :meth:`Account.get` takes into memory."""
 
 _OCTETS = "application/octet-stream"
+JSON = "application/json"
 
 
 class Stored(NamedTuple):
@@ -84,10 +85,11 @@ class Account(ContainerVerbs):
         return Stored(etag, len(data))
 
     def put_json(self, container: str, name: str, value: Any,
-                 headers: Optional[Mapping[str, str]] = None) -> Stored:
+                 headers: Optional[Mapping[str, str]] = None,
+                 content_type: str = JSON) -> Stored:
         """Store *value* as JSON, keys sorted; *headers* as :meth:`put` takes them."""
         data = json.dumps(value, sort_keys=True, indent=1).encode("utf-8")
-        return self.put(container, name, data, "application/json", headers)
+        return self.put(container, name, data, content_type, headers)
 
     def put_stream(self, container: str, name: str, pieces: Iterable[Any]) -> Stored:
         """Store the bytes of *pieces* as one object; their number need not be known.

@@ -18,9 +18,28 @@ import hashlib
 import hmac
 import urllib.parse
 
+from nova_swift_handler import exceptions
+from nova_swift_handler.store.account import Account
+
 DIGESTS = ("sha256", "sha1")
 """Digests to sign with, best first: Swift knew SHA-1 alone before 2.17, and may be told to refuse
 it since."""
+
+
+_KEY = "x-account-meta-temp-url-key"
+
+
+def key_of(account: Account) -> str:
+    """Return the account's key to sign with.
+
+    :raises AbilityMissing: it has none.
+    """
+    key = account.head_account().get(_KEY, "")
+    if not key:
+        raise exceptions.AbilityMissing(
+            "no address can be made: the account has no key for TempURLs; run `swift-vhd setup`, "
+            "which gives it one")
+    return key
 
 
 def signed(url: str, container: str, name: str, key: str, expires: int,

@@ -37,7 +37,6 @@ from nova_swift_handler.xapi.session import Session
 VHD, RAW = "vhd", "raw"
 FORMATS = (VHD, RAW)
 _VIEWS = {VHD: names.DISK_VIEW, RAW: names.RAW_VIEW}
-_KEY = "x-account-meta-temp-url-key"
 
 
 class Addresses:
@@ -54,11 +53,7 @@ class Addresses:
         self._format = fmt
         self._file_name = file_name
         self._abilities = probe.abilities(account, services.containers.index)
-        key = account.head_account().get(_KEY, "")
-        if not key:
-            raise exceptions.AbilityMissing(
-                "no address can be made: the account has no key for TempURLs; run `swift-vhd "
-                "setup`, which gives it one")
+        self._key = tempurl.key_of(account)
         if not self._abilities.tempurl:
             raise exceptions.AbilityMissing(
                 "no address can be made: this Swift does not serve stitched objects by TempURL; "
@@ -67,7 +62,6 @@ class Addresses:
             raise exceptions.AbilityMissing(
                 "no address of a raw disk can be made: this Swift does not stitch ranges of "
                 "objects, or of stitched ones; take the format vhd")
-        self._key = key
 
     def of(self, point: Point, expires: int) -> str:
         """Return the address of a point's disk.

@@ -14,6 +14,7 @@
 
 from __future__ import annotations
 
+import calendar
 import contextlib
 import functools
 import hashlib
@@ -23,19 +24,18 @@ from concurrent import futures
 from typing import Any, BinaryIO, Callable, Dict, Iterator, List, Tuple, cast
 
 from nova_swift_handler import exceptions
-from nova_swift_handler.catalog import containers, names
+from nova_swift_handler.catalog import address, containers, names, offered, summary
 from nova_swift_handler.catalog.attributes import Attributes
 from nova_swift_handler.catalog.intent import Intent
 from nova_swift_handler.catalog.publish import Publisher
 from nova_swift_handler.glance.published import Published
-from nova_swift_handler.glance.settings import LOCATION
+from nova_swift_handler.glance.settings import IN_PLACE
 from nova_swift_handler.store import probe
 from nova_swift_handler.store.account import Account
 from nova_swift_handler.store.manifest import Entry
 from nova_swift_handler.transfer import begun, rawfile, snapshot, template
 from nova_swift_handler.transfer.jobs import Services
 
-CONTENT_TYPE = "application/x-iso9660-image"
 _PIECE = 1024 * 1024
 _MAGIC_AT = 0x8001
 _MAGIC = b"CD001"
@@ -61,7 +61,7 @@ def create(services: Services, name: str, path: str, *, attributes: Attributes,
             images, name, "iso", "bare", attributes, mark=mark) as image:
         how, _why = images.choose(image.id)
         with _stored(services, account, image.id, path, size, progress,
-                     how == LOCATION) as (view, digest):
+                     how in IN_PLACE) as (view, digest):
             def open_iso() -> Tuple[BinaryIO, int]:
                 stream = account.open(container, view)
                 return cast(BinaryIO, stream), stream.length
@@ -72,7 +72,8 @@ def create(services: Services, name: str, path: str, *, attributes: Attributes,
             with template.described(account, container, name, values, images):
                 snapshot.register(images, image.id, Published(
                     size, services.containers.images, image.id, open_iso,
-                    os_hash=("sha256", digest), disk_format="iso"))
+                    os_hash=("sha256", digest), disk_format="iso", address=functools.partial(
+                        address.make, account, services.containers, image.id)))
                 template.finish(images, image.id, attributes)
             return values
 
@@ -117,10 +118,12 @@ def _stored(services: Services, account: Account, image_id: str, path: str, size
                     entries.append(entry)
                     progress(sum(part.size for part in entries), size)
             view = names.of_point(image_id, names.ISO_VIEW)
-            publisher.put_manifest(view, entries, CONTENT_TYPE)
-        publisher.enter(image_id, "iso", view)
+            publisher.put_manifest(view, entries, offered.ISO_CONTENT_TYPE)
+        publisher.enter(summary.of_iso(
+            image_id, container, size,
+            calendar.timegm(account.clock(container).utctimetuple())), view)
         if for_glance:
-            publisher.offer(image_id, view, size, CONTENT_TYPE)
+            publisher.offer(image_id, view, size, offered.ISO_CONTENT_TYPE)
         yield view, digest.result()
     except exceptions.OutcomeUnknown:
         raise

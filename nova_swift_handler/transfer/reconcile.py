@@ -24,7 +24,7 @@ import logging
 from typing import List, Set
 
 from nova_swift_handler import exceptions
-from nova_swift_handler.catalog import deletion, names, offered
+from nova_swift_handler.catalog import deletion, names, offered, summary
 from nova_swift_handler.glance.service import ImageService
 from nova_swift_handler.store import presence
 from nova_swift_handler.store.abilities import Abilities
@@ -76,6 +76,8 @@ def reconcile(account: Account, where: names.Containers, abilities: Abilities,
     held_now = set(census.held)
     found += _offers(account, where, images, held_now, census.now - young, dry_run)
     found += _index(account, where, held_now, census.now - young, dry_run)
+    if not dry_run:
+        _summarise(account, where, census)
     return found
 
 
@@ -172,6 +174,26 @@ def _index(account: Account, where: names.Containers, held: Set[str], before: in
         except (exceptions.SwiftVhdError, KeyError, TypeError) as error:
             found.append(_failed(where.index, image_id, error))
     return found
+
+
+def _summarise(account: Account, where: names.Containers, census: Census) -> None:
+    """Write down what lists need, where that was not done when a disk was stored."""
+    renewed = 0
+    for row in list(account.listing(where.index)):
+        held, told = census.held.get(row["name"]), summary.parse(row)
+        if held is None or (held.point is None and told is not None):
+            continue
+        try:
+            wanted = (summary.of_point(held.point) if held.point is not None
+                      else summary.one(account, where, held.image_id))
+            if isinstance(wanted, summary.Summary) and not (told and told.agrees(wanted)):
+                summary.renew(account, where, wanted)
+                renewed += 1
+        except exceptions.SwiftVhdError as error:
+            # Lists read the disk itself, then.
+            LOG.debug("%s/%s", where.index, row["name"], exc_info=error)
+    if renewed:
+        LOG.info("Wrote down in the index what lists need of %d disks.", renewed)
 
 
 def _failed(container: str, image_id: str, error: Exception) -> Finding:

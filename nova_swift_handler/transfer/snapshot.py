@@ -15,19 +15,20 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import uuid
 from typing import Any, BinaryIO, Callable, Dict, Iterator, Optional, Tuple, cast
 
 from nova_swift_handler import exceptions
-from nova_swift_handler.catalog import containers, inheritance, lineage, lookup, names
+from nova_swift_handler.catalog import address, containers, inheritance, lineage, lookup, names
 from nova_swift_handler.catalog.intent import Intent
 from nova_swift_handler.catalog.lineage import Heritage
 from nova_swift_handler.catalog.point import EXPORT, RANGES, SNAPSHOT, TEMPLATE, Point
 from nova_swift_handler.catalog.publish import Disk, Publisher, Subject
 from nova_swift_handler.glance.published import Published
 from nova_swift_handler.glance.service import ImageService
-from nova_swift_handler.glance.settings import LOCATION
+from nova_swift_handler.glance.settings import IN_PLACE
 from nova_swift_handler.store import presence, probe
 from nova_swift_handler.store.account import Account
 from nova_swift_handler.transfer.assembled import Assembled
@@ -59,14 +60,14 @@ def run(job: SnapshotJob, report: Report) -> Dict[str, Any]:
             % (image.id, image.status))
     how, why = images.choose(image.id)
     LOG.info("Image %s will be registered by %s: %s", image.id, how, why)
-    images.prepare(image.id, "vhd", "bare" if how == LOCATION else "ovf", job.properties)
+    images.prepare(image.id, "vhd", "bare" if how in IN_PLACE else "ovf", job.properties)
     subject = Subject(image.id, SNAPSHOT, job.volume_id, image.owner or "", image.created_at,
                       job.origin)
     account = services.account(ours)
     assert services.xapi is not None
     with _no_orphan(images, image.id, report), Session(services.xapi) as session, stored(
             services, account, subject, VdiSource(session, job.vdi_uuid),
-            services.containers.volume(job.volume_id), report, for_glance=how == LOCATION,
+            services.containers.volume(job.volume_id), report, for_glance=how in IN_PLACE,
             base_image_id=job.base_image_id) as point:
         how = register(images, image.id, published(account, services, point, report))
     return {"registration": how, "virtual_size": point.virtual_size, "vhd_size": point.vhd_size,
@@ -125,7 +126,9 @@ def published(account: Account, services: Services, point: Point, report: Report
 
     images = services.containers.images
     in_place = point.stitching == RANGES or presence.exists(account, images, point.image_id)
-    return Published(point.vhd_size, images, point.image_id, open_vhd, in_place=in_place)
+    return Published(point.vhd_size, images, point.image_id, open_vhd, in_place=in_place,
+                     address=functools.partial(address.make, account, services.containers,
+                                               point.image_id))
 
 
 @contextlib.contextmanager

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from typing import Callable, ContextManager, Dict, Iterator, Optional, Union
+from typing import Any, Callable, ContextManager, Dict, Iterator, Optional, Union
 
 from nova_swift_handler import exceptions
 from nova_swift_handler.catalog import properties
@@ -25,7 +25,7 @@ from nova_swift_handler.catalog.point import TEMPLATE, Point
 from nova_swift_handler.catalog.publish import Subject
 from nova_swift_handler.glance.image import Image
 from nova_swift_handler.glance.service import ImageService
-from nova_swift_handler.glance.settings import LOCATION
+from nova_swift_handler.glance.settings import IN_PLACE
 from nova_swift_handler.store import removal
 from nova_swift_handler.store.account import Account
 from nova_swift_handler.transfer import begun, boot, snapshot
@@ -65,10 +65,10 @@ def create(services: Services, name: str, source: ContextManager[Source], *,
                           properties.origin(name, attributes))
         report = Report(lambda event: progress(event["done"], event["total"]))
         point = held.enter_context(
-            snapshot.shared(services, account, subject, disk, container, report, how == LOCATION)
+            snapshot.shared(services, account, subject, disk, container, report, how in IN_PLACE)
             if isinstance(disk, Point) else
             snapshot.stored(services, account, subject, disk, container, report,
-                            how == LOCATION))
+                            how in IN_PLACE))
         values = properties.of_template(point)
         with described(account, container, name, values, images):
             snapshot.register(images, image.id,
@@ -150,18 +150,19 @@ def undone(images: ImageService, image_id: str) -> Iterator[None]:
 @contextlib.contextmanager
 def new_image(images: ImageService, name: str, disk_format: str, container_format: str,
               attributes: Attributes, owner: Optional[str] = None,
-              mark: str = "") -> Iterator[Image]:
+              mark: str = "", **more: Any) -> Iterator[Image]:
     """Give a queued image, deleted again if the caller's block raises.
 
     It is not protected yet: see :func:`finish`.
 
     :param mark: says who fills it, see ``begun``.
+    :param more: further attributes, see ``ImageService.create``.
     """
     marked = {begun.MARK: mark} if mark else {}
     image = images.create(
         name, disk_format, container_format, {**attributes.properties, **marked},
         attributes.visibility or "private", owner, min_disk=attributes.min_disk,
-        min_ram=attributes.min_ram)
+        min_ram=attributes.min_ram, **more)
     try:
         yield image
     except exceptions.OutcomeUnknown:

@@ -23,7 +23,7 @@ from nova_swift_handler.catalog import names
 from nova_swift_handler.catalog.attributes import Attributes
 from nova_swift_handler.catalog.point import SNAPSHOT
 from nova_swift_handler.catalog.publish import Subject
-from nova_swift_handler.glance.settings import LOCATION
+from nova_swift_handler.glance.settings import IN_PLACE
 from nova_swift_handler.transfer import boot, leftovers, snapshot, template
 from nova_swift_handler.transfer.jobs import BootJob, Services
 from nova_swift_handler.transfer.report import Report
@@ -158,7 +158,7 @@ def _store(services: Services, session: Session, disk: Disk, report: Report, nam
             subject = Subject(image.id, SNAPSHOT, disk.uuid, image.owner or "", image.created_at,
                               disk.origin())
             with snapshot.stored(services, account, subject, source, container, report,
-                                 for_glance=how == LOCATION) as point:
+                                 for_glance=how in IN_PLACE) as point:
                 read.close()  # Glance may take its time, and snapshots room
                 with template.undone(images, image.id):
                     how = snapshot.register(images, image.id, snapshot.published(

@@ -162,7 +162,7 @@ class MemoryAccount(Account):
         self.request("POST", container, name)
         with self.lock:
             found = self._found("POST", container, name, follow=False)
-            kept = {"content-type": found.headers["content-type"]}
+            kept = {"content-type": headers.get("Content-Type", found.headers["content-type"])}
             found.headers, found.delete_at = self._headers(headers, kept)
             found.modified = self.now
 
