@@ -37,6 +37,7 @@ from nova_swift_handler import exceptions
 
 UNEXPECTED = 1
 USAGE = 2
+GLANCE = 6
 BAD_DATA = 7
 KNOWN = 9
 INTERRUPTED = 130
@@ -50,7 +51,7 @@ _CODES = (
     (exceptions.StoreCorrupt, BAD_DATA),
     (exceptions.XapiError, 4),
     (exceptions.StoreError, 5),
-    (exceptions.GlanceError, 6),
+    (exceptions.GlanceError, GLANCE),
     (exceptions.VhdError, BAD_DATA),
     (exceptions.PointInvalid, BAD_DATA),
     (exceptions.ImageUnsupported, BAD_DATA),

@@ -31,8 +31,11 @@ else what the service catalog says.
         "glance_registration",
         default="auto",
         choices=[
-            ("auto", "location where Glance and the options below allow it, else upload."),
+            ("auto", "The first of these that is safe: location; http, if "
+             "glance_internal_api_servers is set; upload."),
             ("location", "Glance is told where in Swift the disk already is; nothing is copied."),
+            ("http", "Glance is given a TempURL of the one image; nothing is copied, but the "
+             "address has to be renewed before it expires."),
             ("upload", "Glance gets a copy of the disk, as an ovf archive that hosts with stock "
              "handlers can boot too. Costs the space and the time of a full copy."),
         ],
@@ -40,8 +43,11 @@ else what the service catalog says.
 How a stored disk becomes an active image.
 
 ``location`` needs a Glance with the newer locations API (2024.1 or later), a Swift store in
-glance-api.conf, and the three ``glance_store_*`` options below. Which way was taken is logged
-with every snapshot.
+glance-api.conf, and the three ``glance_store_*`` options below. It is refused where users could
+see the location, which has the Swift key in it. ``http`` needs a Glance with a store of the type
+http whose ``[import_filtering_opts]`` allow Swift's host and port, and either the newer locations
+API or ``show_multiple_locations = true``. Which way was taken, and what it costs, is logged with
+every image.
 """,
     ),
     cfg.StrOpt(
@@ -91,6 +97,29 @@ Keystone domain of that user's project.
 
 Exactly the value of ``project_domain_id`` (or ``swift_store_project_domain_id``) of Glance's
 store.
+""",
+    ),
+    cfg.IntOpt(
+        "glance_tempurl_lifetime",
+        default=365,
+        min=1,
+        help="""
+Days for which Glance is given a TempURL, when images are registered by ``http``.
+
+After that Glance cannot read the image, and nobody can boot it: ``swift-vhd image relocate --all``
+from a timer renews addresses in time.
+""",
+    ),
+    cfg.ListOpt(
+        "glance_internal_api_servers",
+        default=[],
+        help="""
+Endpoints of a glance-api that shows and takes locations, for ``swift-vhd image relocate`` alone.
+
+It is one more glance-api on the same database, which nobody but the operator can reach, with
+``show_multiple_locations = true``, ``show_image_direct_url = false`` and
+``delayed_delete = true``; the last so that it deletes nothing in Swift when a location is
+replaced. All other glance-api keep ``show_multiple_locations = false``.
 """,
     ),
     cfg.StrOpt(

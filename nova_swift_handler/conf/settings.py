@@ -134,6 +134,8 @@ def glance(conf: cfg.ConfigOpts) -> GlanceSettings:
         region_name=own.region_name or None,
         interface=tuple(own.valid_interfaces or account.INTERFACES),
         idle_timeout=float(own.transfer_idle_timeout),
+        internal_endpoints=tuple(own.glance_internal_api_servers),
+        tempurl_lifetime=own.glance_tempurl_lifetime * _DAY,
     )
 
 

@@ -16,10 +16,11 @@ from __future__ import annotations
 
 import contextlib
 import time
+from typing import Callable
 
 from nova_swift_handler import exceptions
-from nova_swift_handler.glance import diagnosis
 from nova_swift_handler.glance.client import Client, Identity
+from nova_swift_handler.glance.diagnosis import Finding
 from nova_swift_handler.glance.image import Image
 from nova_swift_handler.glance.published import Published
 from nova_swift_handler.glance.records import Records
@@ -30,10 +31,12 @@ _HASH_RATE = 20 * 1024 ** 2  # bytes/s that a Glance which hashes first is given
 
 
 def wait(client: Client, records: Records, image_id: str, published: Published, request: str,
-         doing: str) -> bool:
+         doing: str, look: Callable[[], Finding], hidden: bool = True) -> bool:
     """Wait until the image is active; return False if Glance has failed and it is queued again.
 
     :param request: id under which Glance logged the location; empty if unknown.
+    :param look: looks for what may keep Glance from using the location.
+    :param hidden: whether users must not see the location.
     :raises ImageUnavailable: the image is gone.
     :raises ActivationPending: neither has happened in time.
     :raises RegistrationFailed: the image is active but not right, or of a strange status.
@@ -46,7 +49,7 @@ def wait(client: Client, records: Records, image_id: str, published: Published, 
     while True:
         image = records.get(image_id, doing)
         if image.status == "active":
-            _check(image, published, doing)
+            _check(image, published, doing, hidden)
             _settle(records, image, doing)
             return True
         if image.status not in ("queued", "importing", "saving"):
@@ -61,8 +64,7 @@ def wait(client: Client, records: Records, image_id: str, published: Published, 
             return False
         if time.monotonic() > deadline:
             raise exceptions.ActivationPending(
-                f"{doing}: still '{image.status}' after {limit:.0f} seconds. "
-                f"{diagnosis.look(client.settings, published).text}")
+                f"{doing}: still '{image.status}' after {limit:.0f} seconds. {look().text}")
         time.sleep(pause)
         pause = min(pause * 1.5, 2.0)
 
@@ -81,12 +83,12 @@ def _failed(client: Client, image_id: str, request: str) -> bool:
     return newest is not None and newest.get("status") == "failure"
 
 
-def _check(image: Image, published: Published, doing: str) -> None:
+def _check(image: Image, published: Published, doing: str, hidden: bool) -> None:
     if image.size != published.size:
         raise exceptions.RegistrationFailed(
             f"{doing}: it became active with {image.size} bytes, the VHD has {published.size}. "
             f"Delete the image; do not boot it.")
-    if image.shows_locations:
+    if hidden and image.shows_locations:
         raise exceptions.RegistrationFailed(
             f"{doing}: this Glance shows the location, and so the Swift key, to users. Delete the "
             f"image, set show_image_direct_url and show_multiple_locations to false in "

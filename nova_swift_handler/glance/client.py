@@ -49,13 +49,15 @@ class Client:
 
     :param session: the service account's session; its token is renewed as needed.
     :param user: None makes every call as the service account.
+
+    :ivar user: that user.
     """
 
     def __init__(self, settings: GlanceSettings, session: ks_session.Session,
                  user: Optional[UserToken]) -> None:
         self.settings = settings
+        self.user = user
         self._session = session
-        self._user = user
         self._roles: Optional[FrozenSet[str]] = None
         self._endpoints: List[str] = []
 
@@ -122,7 +124,7 @@ class Client:
                 self._endpoints = [endpoint, *(one for one in endpoints if one != endpoint)]
             if response.status_code in expected:
                 return response
-            as_user = identity is Identity.USER and self._user is not None
+            as_user = identity is Identity.USER and self.user is not None
             try:
                 raise errors.from_response(response, doing, self.settings.store_key, as_user)
             finally:
@@ -134,8 +136,8 @@ class Client:
     def _send(self, method: str, url: str, identity: Identity,
               timeout: Optional[Tuple[float, float]], kwargs: Dict[str, Any]) -> Any:
         headers = dict(kwargs.get("headers") or {})
-        if self._user is not None and self._user.request_id:
-            headers.setdefault("X-Openstack-Request-ID", self._user.request_id)
+        if self.user is not None and self.user.request_id:
+            headers.setdefault("X-Openstack-Request-ID", self.user.request_id)
         settings = self.settings
         # log=False: keystoneauth would write bodies, and so locations with their key, to the log.
         return self._session.request(
@@ -149,13 +151,13 @@ class Client:
     def _auth(self, identity: Identity) -> Any:
         service: Any = self._session.auth
         self._ask_keystone(lambda: self._session.get_token(auth=service))
-        if identity is Identity.SERVICE or self._user is None:
+        if identity is Identity.SERVICE or self.user is None:
             return service
-        if not self._user.token:
+        if not self.user.token:
             raise exceptions.AccessRefused(
                 "Asking Glance on behalf of a user: the request came without the user's token, "
                 "so what this user may have cannot be known.")
-        user = token_endpoint.Token(endpoint=None, token=self._user.token)
+        user = token_endpoint.Token(endpoint=None, token=self.user.token)
         if _SERVICE_ROLE not in self.service_roles():
             LOG.debug("The service account has no role '%s': a user's token that expires during a "
                       "transfer will be refused by Glance.", _SERVICE_ROLE)

@@ -26,6 +26,7 @@ UNREACHABLE = (502, 503, 504)
 _LONGEST = 300
 _HEAD = re.compile(r"<(head|script|style)\b.*?</\1>", re.IGNORECASE | re.DOTALL)
 _TAG = re.compile(r"<[^>]+>")
+_SIGNATURE = re.compile(r"(temp_url_sig=)[0-9A-Za-z%:+/=_-]+")
 
 
 def secrets(key: Optional[str]) -> Iterable[str]:
@@ -38,10 +39,10 @@ def secrets(key: Optional[str]) -> Iterable[str]:
 
 
 def redact(text: str, key: Optional[str]) -> str:
-    """Return *text* without *key*."""
+    """Return *text* without *key*, and without what makes a TempURL good."""
     for form in secrets(key):
         text = text.replace(form, "***")
-    return text
+    return _SIGNATURE.sub(r"\1***", text)
 
 
 def request_id(response: Any) -> str:

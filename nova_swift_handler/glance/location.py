@@ -54,15 +54,13 @@ reads every new image whole afterwards, or before it is active if a hash was giv
 
 from __future__ import annotations
 
+import functools
 import logging
 import time
-from typing import Any, Dict, Optional, Tuple
 from urllib import parse
 
-import tenacity
-
 from nova_swift_handler import exceptions
-from nova_swift_handler.glance import activation, diagnosis, errors
+from nova_swift_handler.glance import activation, diagnosis, locations_api
 from nova_swift_handler.glance.client import Client, Identity
 from nova_swift_handler.glance.published import Published
 from nova_swift_handler.glance.records import Records
@@ -70,7 +68,6 @@ from nova_swift_handler.glance.settings import GlanceSettings
 
 LOG = logging.getLogger(__name__)
 
-API_VERSION = (2, 17)
 _SECOND_TRY = 1.0
 
 
@@ -115,10 +112,9 @@ def unfit(client: Client, records: Records, image_id: str) -> str:
     lacking = missing(client.settings)
     if lacking:
         return f"{lacking} not set"
-    version = _api_version(client)
-    if version < API_VERSION:
-        return (f"this Glance's newest API is {version[0]}.{version[1]}, the locations API came "
-                f"with {API_VERSION[0]}.{API_VERSION[1]}")
+    older = locations_api.too_old(client)
+    if older:
+        return older
     doing = f"Looking at image {image_id} as the service account"
     try:
         image = records.get(image_id, doing, Identity.SERVICE)
@@ -130,6 +126,9 @@ def unfit(client: Client, records: Records, image_id: str) -> str:
     if image.shows_locations or (other is not None and other.shows_locations):
         return ("this Glance shows locations, and so the Swift key, to users: set "
                 "show_multiple_locations and show_image_direct_url to false in glance-api.conf")
+    if locations_api.users_may_read(client, image_id):
+        return ("this Glance's policy lets users read locations, and so the Swift key: set "
+                "fetch_image_location to rule:service_api in its policy file, as is the default")
     return ""
 
 
@@ -145,11 +144,12 @@ def register(client: Client, records: Records, image_id: str, published: Publish
     location = url(client.settings, published.container, published.object_name)
     records.patch_queued(image_id, {"disk_format": published.disk_format,
                                     "container_format": "bare"}, doing)
+    look = functools.partial(diagnosis.look, client.settings, published)
     for last in (False, True):
-        request = _add(client, image_id, location, published, doing)
-        if activation.wait(client, records, image_id, published, request, doing):
+        request = locations_api.add(client, image_id, location, published.os_hash, doing)
+        if activation.wait(client, records, image_id, published, request, doing, look):
             return
-        finding = diagnosis.look(client.settings, published)
+        finding = look()
         if last or not finding.all_well:
             break
         # Nothing to be seen from here: a lost lock of its database, a restart.  Once more.
@@ -159,44 +159,3 @@ def register(client: Client, records: Records, image_id: str, published: Publish
     raise exceptions.RegistrationFailed(
         f"{doing}: Glance took the location but could not use it"
         f"{f' (Glance request {request})' if request else ''}. {finding.text}")
-
-
-def _add(client: Client, image_id: str, location: str, published: Published, doing: str) -> str:
-    """Make the POST; return the id under which Glance logged it."""
-    body: Dict[str, Any] = {"url": location}
-    if published.os_hash:
-        body["validation_data"] = {"os_hash_algo": published.os_hash[0],
-                                   "os_hash_value": published.os_hash[1]}
-    attempts = 0
-
-    def once() -> Any:
-        nonlocal attempts
-        attempts += 1
-        return client.request("POST", f"/v2/images/{image_id}/locations", doing, again=False,
-                              identity=Identity.SERVICE, expected=(202, 400, 403, 409), json=body)
-
-    response = tenacity.Retrying(
-        retry=tenacity.retry_if_exception_type(exceptions.GlanceUnreachable),
-        stop=tenacity.stop_after_delay(client.settings.retry_time),
-        wait=tenacity.wait_random_exponential(multiplier=0.25, max=5), reraise=True)(once)
-    # A conflict on a later attempt means that an earlier one, its answer lost, was taken.
-    if response.status_code == 202 or (response.status_code == 409 and attempts > 1):
-        return errors.request_id(response) if response.status_code == 202 else ""
-    advice = ("The service account needs the roles 'admin' and 'service' in its project."
-              if response.status_code == 403 else
-              "Only a queued image without data can be given a location."
-              if response.status_code == 409 else "See glance-api's log.")
-    raise exceptions.RegistrationFailed(
-        f"{doing}: Glance answered {errors.said(response, client.settings.store_key)}. {advice}")
-
-
-def _api_version(client: Client) -> Tuple[int, int]:
-    """Return the newest version of the images API."""
-    response = client.request("GET", "/versions", "Asking Glance for its version",
-                              identity=Identity.SERVICE, expected=(200, 300))
-    newest: Optional[Tuple[int, int]] = None
-    for version in response.json().get("versions", ()):
-        major, _dot, minor = str(version.get("id", "")).lstrip("v").partition(".")
-        if major.isdigit() and minor.isdigit():
-            newest = max(newest or (0, 0), (int(major), int(minor)))
-    return newest or (0, 0)

@@ -32,6 +32,8 @@ class Published:
         the whole image before it makes it active unless its ``do_secure_hash`` is false.
     :ivar disk_format: ``vhd`` or ``iso``, as Glance calls it.
     :ivar in_place: whether that object is there; if not, the image can be uploaded only.
+    :ivar address: returns a TempURL of that object which is good for so many seconds; None if none
+        can be made.
     """
 
     size: int
@@ -41,3 +43,4 @@ class Published:
     os_hash: Optional[Tuple[str, str]] = None
     disk_format: str = "vhd"
     in_place: bool = True
+    address: Optional[Callable[[int], str]] = None

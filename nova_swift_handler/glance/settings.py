@@ -19,7 +19,10 @@ from typing import Any, Dict, Optional, Tuple, Union
 
 AUTO = "auto"
 LOCATION = "location"
+HTTP = "http"
 UPLOAD = "upload"
+IN_PLACE = (LOCATION, HTTP)
+"""Ways in which Glance reads the disk where it is."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,7 +30,10 @@ class GlanceSettings:
     """How Glance is reached and how images are registered.
 
     :ivar endpoints: Glance's addresses without ``/v2``, tried in turn; empty asks the catalog.
-    :ivar registration: ``auto``, ``location`` or ``upload``.
+    :ivar registration: ``auto``, ``location``, ``http`` or ``upload``.
+    :ivar internal_endpoints: addresses of a Glance that shows locations, to the service account
+        alone; none if there is no such Glance.
+    :ivar tempurl_lifetime: seconds for which an image's TempURL is made.
     :ivar store_auth_address: ``swift_store_auth_address`` of Glance's Swift store, verbatim.
     :ivar store_user: ``swift_store_user`` of that store, ``project:user``, verbatim.
     :ivar store_key: ``swift_store_key`` of that store.  Never shown.
@@ -62,6 +68,8 @@ class GlanceSettings:
     idle_timeout: float = 300.0
     retry_time: float = 30.0
     activation_timeout: float = 120.0
+    internal_endpoints: Tuple[str, ...] = ()
+    tempurl_lifetime: int = 365 * 86400
 
     @property
     def tls(self) -> Union[bool, str]:
