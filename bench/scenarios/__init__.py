@@ -16,8 +16,19 @@ from __future__ import annotations
 from typing import Dict
 
 from bench.scenario import Scenario
-from bench.scenarios import coalesce, deletes, deltas, files, memory, restores, resumes, snapshots
+from bench.scenarios import (
+    coalesce,
+    deletes,
+    deltas,
+    files,
+    listings,
+    memory,
+    restores,
+    resumes,
+    snapshots,
+)
 
 ALL: Dict[str, Scenario] = {scenario.name: scenario for scenario in [
     *files.SCENARIOS, *snapshots.SCENARIOS, *deltas.SCENARIOS, *restores.SCENARIOS,
-    *coalesce.SCENARIOS, *resumes.SCENARIOS, *deletes.SCENARIOS, *memory.SCENARIOS]}
+    *coalesce.SCENARIOS, *resumes.SCENARIOS, *deletes.SCENARIOS, *memory.SCENARIOS,
+    *listings.SCENARIOS]}
