@@ -181,10 +181,6 @@ class ImageService:
         """Share an image with a project, which has yet to accept it."""
         self._records.share(image_id, project_id)
 
-    def protect(self, image_id: str) -> Image:
-        """Protect an image from being deleted."""
-        return self._records.patch(image_id, {"protected": True}, f"Protecting image {image_id}")
-
     def delete(self, image_id: str) -> None:
         """Delete the image; one that is gone already is success."""
         self._records.delete(image_id)

@@ -25,10 +25,11 @@ import logging
 from typing import Any, BinaryIO, Callable, Dict, Tuple, cast
 
 from nova_swift_handler import exceptions
+from nova_swift_handler.catalog.attributes import Attributes
 from nova_swift_handler.glance.image import Image
 from nova_swift_handler.glance.published import Published
 from nova_swift_handler.glance.settings import UPLOAD
-from nova_swift_handler.transfer import boot, snapshot, template
+from nova_swift_handler.transfer import begun, boot, snapshot, template
 from nova_swift_handler.transfer.jobs import Services
 from nova_swift_handler.transfer.report import Report
 
@@ -64,15 +65,17 @@ def convert(services: Services, image_id: str, *, replace: bool,
             "no disk of image %s is stored here; only those can be converted" % image_id)
     report = Report(lambda event: progress(event["done"], event["total"]))
     disk = _counted(snapshot.published(account, services, point, report), report)
-    with template.new_image(
-            images, original.name or "", "vhd", OVF, _properties(original),
-            original.visibility, original.owner, min_disk=original.min_disk,
-            min_ram=original.min_ram, tags=list(original.tags),
-            os_hidden=original.hidden) as copy:
+    attributes = Attributes(original.visibility, original.min_disk, original.min_ram,
+                            original.protected, _properties(original))
+    begun.remove_abandoned(images, original.name or "")
+    with begun.announced() as mark, template.new_image(
+            images, original.name or "", "vhd", OVF, attributes, original.owner, mark,
+            tags=list(original.tags), os_hidden=original.hidden) as copy:
         snapshot.register(images, copy.id, disk)
         for member in images.members(image_id) if original.visibility == "shared" else ():
             images.share(copy.id, member)
-        made = images.protect(copy.id) if original.protected else images.get(copy.id)
+        template.finish(images, copy.id, attributes)
+        made = images.get(copy.id)
     if replace:
         images.delete(image_id)
     return {"id": made.id, "name": made.name, "owner": made.owner, "visibility": made.visibility,
