@@ -21,7 +21,7 @@ from keystoneauth1 import exceptions as ks_exceptions
 from keystoneauth1 import loading
 from keystoneauth1 import session as ks_session
 
-from nova_swift_handler import exceptions
+from nova_swift_handler import exceptions, tally
 
 # Values of authentication options that may be shown; any other might be, or contain, a secret.
 _SHOWN = frozenset((
@@ -68,8 +68,12 @@ class Credentials:
         """
         kwargs.setdefault("timeout", self.timeout)
         kwargs.setdefault("app_name", "nova_swift_handler")
-        return ks_session.Session(auth=self._plugin(), verify=self.verify, cert=self.cert,
-                                  **kwargs)
+        session = ks_session.Session(auth=self._plugin(), verify=self.verify, cert=self.cert,
+                                     **kwargs)
+        # Swift is spoken to by other means; what is not asked of Keystone is asked of Glance.
+        tally.watch(session.session, tally.GLANCE, {
+            str(self.options.get("auth_url") or "(none)"): tally.KEYSTONE})
+        return session
 
     @property
     def verify(self) -> Union[bool, str]:

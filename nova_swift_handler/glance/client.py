@@ -23,7 +23,7 @@ from keystoneauth1 import exceptions as ks_exceptions
 from keystoneauth1 import service_token, token_endpoint
 from keystoneauth1 import session as ks_session
 
-from nova_swift_handler import exceptions
+from nova_swift_handler import exceptions, tally
 from nova_swift_handler.glance import errors
 from nova_swift_handler.glance.settings import GlanceSettings, UserToken
 
@@ -213,3 +213,4 @@ def _say_so(retry_state: tenacity.RetryCallState) -> None:
     # tenacity 6 goes by the name of the parameter.
     outcome = retry_state.outcome
     LOG.warning("%s Trying again.", outcome.exception() if outcome else "")
+    tally.TALLY.retry(tally.GLANCE)

@@ -21,7 +21,7 @@ from typing import Any, Callable, Dict, List, Optional
 import requests
 import urllib3
 
-from nova_swift_handler import exceptions
+from nova_swift_handler import exceptions, tally
 from nova_swift_handler.glance.image import Image
 
 LOG = logging.getLogger(__name__)
@@ -101,6 +101,7 @@ class ImageData:
                     self._response = self._connect(self._position)
                 chunk = self._response.raw.read(size, decode_content=False)
                 if chunk:
+                    tally.TALLY.moved(tally.GLANCE, tally.RECEIVED, len(chunk))
                     return chunk
             except (*_CUTS, exceptions.GlanceUnreachable) as exc:
                 reason = str(exc)

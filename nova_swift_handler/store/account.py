@@ -32,7 +32,7 @@ from typing import (
 
 import swiftclient.client as swift
 
-from nova_swift_handler import exceptions
+from nova_swift_handler import exceptions, tally
 from nova_swift_handler.store import ranges
 from nova_swift_handler.store.containers import ContainerVerbs
 from nova_swift_handler.store.etag import md5
@@ -225,6 +225,7 @@ class Account(ContainerVerbs):
                         "%s: the object has %d bytes, far more than one of its kind" %
                         (what, length))
                 data = b"".join(body)
+            tally.TALLY.moved(tally.SWIFT, tally.RECEIVED, len(data))
             if len(data) != length:
                 raise exceptions.StoreUnreachable(
                     "%s was cut: %d of %d bytes came" % (what, len(data), length))
@@ -280,6 +281,7 @@ class Account(ContainerVerbs):
                             "ignore ranges?" % (what, size))
                     target[done:done + len(piece)] = piece
                     done += len(piece)
+                    tally.TALLY.moved(tally.SWIFT, tally.RECEIVED, len(piece))
             if done != size:
                 raise exceptions.StoreUnreachable(
                     "%s was cut: %d of %d bytes from %d came" % (what, done, size, offset))

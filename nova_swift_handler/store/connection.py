@@ -25,7 +25,7 @@ import urllib3
 from keystoneauth1 import exceptions as ks_exceptions
 from keystoneauth1 import session as ks_session
 
-from nova_swift_handler import exceptions
+from nova_swift_handler import exceptions, tally
 
 LOG = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -132,8 +132,7 @@ class Connection:
             wait=tenacity.wait_random_exponential(multiplier=0.2, max=10),
             retry=tenacity.retry_if_exception(_may_pass),
             # Old releases of tenacity go by the name of the parameter.
-            before_sleep=lambda retry_state: LOG.warning(
-                "%s; trying again",
+            before_sleep=lambda retry_state: _say_so(
                 retry_state.outcome.exception() if retry_state.outcome else what),
             reraise=True)
         return retrying(self.once, what, request)
@@ -178,12 +177,18 @@ class Connection:
             # A POST to a symlink is answered by a redirection to its target; followed, the
             # target would be changed too.
             conn[1].requests_args["allow_redirects"] = False
+            tally.watch(conn[1].request_session, tally.SWIFT, {})
         return conn
 
     def _drop(self) -> None:
         conn, self._local.conn = getattr(self._local, "conn", None), None
         if conn is not None:
             conn[1].close()
+
+
+def _say_so(reason: object) -> None:
+    LOG.warning("%s; trying again", reason)
+    tally.TALLY.retry(tally.SWIFT)
 
 
 def _may_pass(error: BaseException) -> bool:

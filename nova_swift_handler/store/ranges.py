@@ -24,7 +24,7 @@ from typing import Any, Dict, Iterator, NamedTuple, Optional, Sequence
 
 import swiftclient.client as swift
 
-from nova_swift_handler import exceptions
+from nova_swift_handler import exceptions, tally
 from nova_swift_handler.store.connection import Connection
 
 MOST = 50
@@ -151,11 +151,16 @@ class _Body:
 
     def drain(self) -> None:
         """Read what is left, so that the connection can serve the next request."""
-        while self._body.read(_PIECE):
+        while self._counted(_PIECE):
             pass
 
     def _more(self, most: int) -> bytes:
-        piece = bytes(self._body.read(most))
+        piece = self._counted(most)
         if not piece:
             raise exceptions.StoreUnreachable("%s was cut between its ranges" % self._what)
+        return piece
+
+    def _counted(self, most: int) -> bytes:
+        piece = bytes(self._body.read(most))
+        tally.TALLY.moved(tally.SWIFT, tally.RECEIVED, len(piece))
         return piece

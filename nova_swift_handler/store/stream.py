@@ -18,7 +18,7 @@ from typing import Any, Tuple
 
 import swiftclient.client as swift
 
-from nova_swift_handler import exceptions
+from nova_swift_handler import exceptions, tally
 from nova_swift_handler.store.connection import Connection
 
 _PIECE = 1024 * 1024
@@ -58,6 +58,7 @@ class ObjectStream:
             if piece:
                 self._cuts = 0
                 self._position += len(piece)
+                tally.TALLY.moved(tally.SWIFT, tally.RECEIVED, len(piece))
                 return piece
             # An early end looks like any other: the bytes are counted.
             self._cuts += 1

@@ -49,7 +49,7 @@ def run(job: Job, listener: Listener = lambda event: None,
         check: Callable[[], None] = lambda: None) -> Dict[str, Any]:
     """Do *job* in a process of its own; return its result.
 
-    :param listener: called with each ``progress`` and ``vdi`` event.
+    :param listener: called with each ``progress``, ``vdi`` and ``counts`` event.
     :param check: called every few seconds, also while the job waits for its turn; raises when
         the job is no longer wanted, which ends it.
     :raises SwiftVhdError: the job's own error.

@@ -29,7 +29,7 @@ import sys
 import threading
 from typing import Any, Callable, Dict
 
-from nova_swift_handler import exceptions
+from nova_swift_handler import exceptions, tally
 from nova_swift_handler.transfer import boot, cleanup, jobs, snapshot, tempdir
 from nova_swift_handler.transfer.report import Report
 
@@ -81,6 +81,11 @@ class _Channel:
         except OSError:
             pass  # the other end is gone; whoever watches it makes the job stop
 
+    def report(self, event: Dict[str, Any]) -> None:
+        """Send *event*, and before it what the job has counted so far."""
+        self.send({"event": "counts", "counts": tally.as_json(tally.TALLY.counts())})
+        self.send(event)
+
     def watch(self, report: Report) -> None:
         """Stop the job when the other end closes."""
         while self._file.read(1):
@@ -127,7 +132,7 @@ def main() -> int:
     _set_up_logging(channel, level)
     # For connections whose library sets no limit, as requests before 2.32 for chunked bodies.
     socket.setdefaulttimeout(job.services.transfer.idle_timeout)
-    report = Report(channel.send)
+    report = Report(channel.report)
     signal.signal(signal.SIGTERM, lambda _number, _frame: report.stop(
         "its process was told to end"))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -138,7 +143,7 @@ def main() -> int:
         event = {"event": "result", "value": _RUNNERS[type(job)](job, report)}
     except Exception as error:  # noqa: BLE001  (told to the parent, whatever it is)
         event = _failure(error)
-    channel.send(event)
+    channel.report(event)
     # Threads that still wait for a peer hold nothing that matters any more.
     sys.stderr.flush()
     os._exit(0 if event["event"] == "result" else 1)

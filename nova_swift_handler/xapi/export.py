@@ -18,7 +18,7 @@ import contextlib
 from types import TracebackType
 from typing import Callable, NoReturn, Optional, Type
 
-from nova_swift_handler import exceptions
+from nova_swift_handler import exceptions, tally
 from nova_swift_handler.xapi import patience as patiences
 from nova_swift_handler.xapi import request
 from nova_swift_handler.xapi import session as sessions
@@ -94,6 +94,7 @@ class Export:
         except OSError as exc:
             self._cut(exc.strerror or str(exc))
         self.position += count
+        tally.TALLY.moved(tally.XAPI, tally.RECEIVED, count)
         if self._progress is not None:
             self._progress(self.position)
         return count

@@ -17,7 +17,7 @@ from __future__ import annotations
 import collections.abc
 from typing import Callable, Iterable, NoReturn, Optional, Union
 
-from nova_swift_handler import exceptions
+from nova_swift_handler import exceptions, tally
 from nova_swift_handler.xapi import http as data_http
 from nova_swift_handler.xapi import patience as patiences
 from nova_swift_handler.xapi import repository, request
@@ -80,6 +80,7 @@ def _transfer(session: sessions.Session, task: tasks.Task, query: request.Query,
                 except (OSError, data_http.PeerSpoke) as exc:
                     _cut(session, task, connection, sent, length, exc)
                 sent += view.nbytes
+                tally.TALLY.moved(tally.XAPI, tally.SENT, view.nbytes)
             if progress is not None:
                 progress(sent)
         if sent != length:

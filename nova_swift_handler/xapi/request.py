@@ -18,7 +18,7 @@ import logging
 import urllib.parse
 from typing import Dict, Optional
 
-from nova_swift_handler import exceptions
+from nova_swift_handler import exceptions, tally
 from nova_swift_handler.xapi import endpoint as endpoints
 from nova_swift_handler.xapi import errors
 from nova_swift_handler.xapi import http as data_http
@@ -57,6 +57,7 @@ def start(session: sessions.Session, task: tasks.Task, patience: patiences.Patie
     for _ in range(_HOPS):
         ref, generation = session.credentials()
         head = _head(session, endpoint, method, target, ref, length)
+        tally.TALLY.request(tally.XAPI, method)
         connection = _ask(session, endpoint, head, patience, task)
         if connection.status == 200:
             _refuse_coding(connection, task)

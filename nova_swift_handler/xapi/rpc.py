@@ -25,7 +25,7 @@ from typing import Any, Callable, Dict, Sequence
 
 import tenacity
 
-from nova_swift_handler import exceptions
+from nova_swift_handler import exceptions, tally
 from nova_swift_handler.xapi import endpoint as endpoints
 from nova_swift_handler.xapi import errors
 from nova_swift_handler.xapi import settings as xapi_settings
@@ -77,12 +77,15 @@ def call(endpoint: endpoints.Endpoint, settings: xapi_settings.XapiSettings, met
 
     retrying = tenacity.Retrying(
         stop=tenacity.stop_after_attempt(_ATTEMPTS), retry=tenacity.retry_if_exception(again),
-        wait=tenacity.wait_exponential(multiplier=0.2, max=2), reraise=True)
+        wait=tenacity.wait_exponential(multiplier=0.2, max=2), reraise=True,
+        # Old releases of tenacity go by the name of the parameter.
+        before_sleep=lambda retry_state: tally.TALLY.retry(tally.XAPI))
     return _value(retrying.wraps(attempt)(), doing, endpoint, scrub)
 
 
 def _post(connection: http.client.HTTPConnection, endpoint: endpoints.Endpoint,
           settings: xapi_settings.XapiSettings, body: bytes) -> bytes:
+    tally.TALLY.request(tally.XAPI, "POST")
     connection.request("POST", "/", body, {
         "Host": endpoint.netloc, "Content-Type": "text/xml", "Connection": "close",
         "User-Agent": settings.originator})
