@@ -25,6 +25,7 @@ code   meaning
 7      the data is bad: a VHD, an image or a stored disk that cannot be used
 8      a transfer did not come to its end
 9      another error that this program knows and explains
+10     ``doctor`` found something wrong
 130    interrupted from the keyboard
 141    whoever read the output went away
 143    told to end by SIGTERM
@@ -40,6 +41,7 @@ USAGE = 2
 GLANCE = 6
 BAD_DATA = 7
 KNOWN = 9
+UNHEALTHY = 10
 INTERRUPTED = 130
 BROKEN_PIPE = 141
 TERMINATED = 143
