@@ -49,7 +49,7 @@ def wanted(containers: Containers, acl: str) -> List[Wanted]:
 
     :param acl: element of a Swift ACL that covers that user.
     """
-    return [Wanted(containers.index, None, None),
+    return [Wanted(containers.index, "", ""),
             Wanted(containers.images, acl, acl),
             Wanted(containers.templates, acl, ""),
             Wanted(containers.isos, acl, "")]
