@@ -32,6 +32,7 @@ from nova.virt.xenapi import vm_utils
 from nova_swift_handler import exceptions
 from nova_swift_handler.conf import settings
 from nova_swift_handler.glance.settings import UserToken
+from nova_swift_handler.nova_plugin import signatures
 from nova_swift_handler.transfer import jobs, process
 from nova_swift_handler.xapi import beforehand
 from nova_swift_handler.xapi.marked import MARK
@@ -93,14 +94,11 @@ class SwiftVhdHandler:
 
         :returns: ``{"root": {"uuid": <uuid of the VDI>}}``
         :raises nova.exception.ImageNotFound: Glance does not give the user this image.
-        :raises nova.exception.ImageUnacceptable: the image is no whole disk.
+        :raises nova.exception.ImageUnacceptable: the image is no whole disk, or Nova demands a
+            signature that it has not.
         :raises nova.exception.CouldNotFetchImage: it failed; no VDI is left of it.
         :raises nova.exception.InstanceNotFound: the instance was deleted meanwhile.
         """
-        if CONF.glance.verify_glance_signatures:
-            raise nova_exception.ImageUnacceptable(
-                image_id=image_id, reason="swift_vhd does not verify image signatures yet, which "
-                "[glance] verify_glance_signatures demands")
         job: Optional[jobs.BootJob] = None
         made: List[str] = []
 
@@ -114,7 +112,8 @@ class SwiftVhdHandler:
                 sr_ref=vm_utils.safe_find_sr(session), name_label=instance["name"],
                 description="root",
                 other_config={"nova_disk_type": "root", "nova_instance_uuid": instance["uuid"]},
-                transfer_id=jobs.transfer_id(CONF.host), reap=not self._reaped)
+                transfer_id=jobs.transfer_id(CONF.host), reap=not self._reaped,
+                signature=signatures.demanded(context, image_id))
             self._reaped = True
             result = process.run(job, listen, lambda: _check_instance(context, instance))
         except nova_exception.InstanceNotFound:

@@ -29,6 +29,7 @@ from nova_swift_handler.transfer import alive, foreign, leftovers
 from nova_swift_handler.transfer.content import Content
 from nova_swift_handler.transfer.jobs import BootJob, Services
 from nova_swift_handler.transfer.report import Report, Watched
+from nova_swift_handler.transfer.signature import Signature, Verified
 from nova_swift_handler.xapi import beforehand, marked
 from nova_swift_handler.xapi import disk as disks
 from nova_swift_handler.xapi.import_ import import_disk
@@ -55,16 +56,19 @@ def run(job: BootJob, report: Report) -> Dict[str, Any]:
         if job.reap:
             leftovers.reap(session, job.maker, job.sr_ref)
         target = Target(session, job, report)
-        source = fill(target, services, account, images, image.id,
-                      _own_point(account, services.containers, image), report)
+        # A signature is of the bytes that Glance serves, in their order.
+        point = None if job.signature else _own_point(account, services.containers, image)
+        source = fill(target, services, account, images, image.id, point, report, job.signature)
         return {"vdi_uuid": target.uuid, "source": source, "virtual_size": target.virtual_size}
 
 
 def fill(target: Target, services: Services, account: Account, images: ImageService,
-         image_id: str, point: Optional[Point], report: Report) -> str:
+         image_id: str, point: Optional[Point], report: Report,
+         signature: Optional[Signature] = None) -> str:
     """Make *target* of an image, whole; return where its bytes came from.
 
     :param point: what is stored of the image; None takes Glance's bytes.
+    :param signature: what Glance's bytes must prove to be signed with.
     :raises SwiftVhdError: it failed; then no VDI is left.
     """
     if point is not None:
@@ -73,7 +77,12 @@ def fill(target: Target, services: Services, account: Account, images: ImageServ
             target.hand_over()
         return "swift"
     with target, contextlib.closing(images.open_data(image_id)) as data, _advised():
-        foreign.load(Watched(data, data.length, report.check), target, services.transfer)
+        if signature is None:
+            foreign.load(Watched(data, data.length, report.check), target, services.transfer)
+        else:
+            signed = Verified(data, data.length, signature, image_id)
+            foreign.load(Watched(signed, data.length, report.check), target, services.transfer)
+            signed.prove()
         target.hand_over()
     return "glance"
 

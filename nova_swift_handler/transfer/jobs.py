@@ -28,6 +28,7 @@ from nova_swift_handler.glance.settings import GlanceSettings, UserToken
 from nova_swift_handler.settings import StoreSettings, TransferSettings
 from nova_swift_handler.store.account import Account
 from nova_swift_handler.store.connection import Connection
+from nova_swift_handler.transfer.signature import Signature
 from nova_swift_handler.xapi.settings import XapiSettings
 
 
@@ -123,6 +124,7 @@ class BootJob:
     :ivar other_config: the VDI's, as Nova itself would set it.
     :ivar transfer_id: marks the VDI while it is being written; see :func:`transfer_id`.
     :ivar reap: whether to look first for what killed transfers of this nova-compute have left.
+    :ivar signature: what the image's bytes must prove to be signed with; None demands nothing.
     """
 
     services: Services
@@ -134,6 +136,7 @@ class BootJob:
     other_config: Dict[str, str]
     transfer_id: str = dataclasses.field(default_factory=lambda: transfer_id("nobody"))
     reap: bool = False
+    signature: Optional[Signature] = None
 
     @property
     def maker(self) -> str:

@@ -164,12 +164,12 @@ def test_other_answers_end_nothing(ask, monkeypatch, answer):
     assert ask("download") == {"root": {"uuid": "v"}}
 
 
-def test_a_boot_is_refused_where_nova_must_verify_signatures(told):
-    handler.CONF.set_override("verify_glance_signatures", True, "glance")
-    try:
-        assert "signatures" in str(told("download", exceptions.SrFull("not reached")))
-    finally:
-        handler.CONF.clear_override("verify_glance_signatures", "glance")
+def test_an_image_that_lacks_the_signature_nova_demands_is_not_fetched(told, monkeypatch):
+    def refuse(context, image_id):
+        raise nova_exception.ImageUnacceptable(image_id=image_id, reason="not signed")
+
+    monkeypatch.setattr(handler.signatures, "demanded", refuse)
+    assert "not signed" in str(told("download", exceptions.SrFull("not reached")))
 
 
 @pytest.mark.parametrize("depth, warned", [(2, False), (3, True)])

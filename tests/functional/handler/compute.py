@@ -30,7 +30,7 @@ import sys
 from typing import Any, Dict
 
 import nova.conf
-from nova import config, context, exception
+from nova import config, context, exception, objects
 from os_xenapi.client import session as xenapi_session
 
 from nova_swift_handler.handler import SwiftVhdHandler
@@ -57,6 +57,7 @@ def call(request: Dict[str, Any]) -> Any:
 def main() -> None:
     files = [word for path in sys.argv[1:] for word in ("--config-file", path)]
     config.parse_args(["nova-compute", *files], configure_db=False)
+    objects.register_all()
     logging.getLogger().handlers = []
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, force=True)
     logging.getLogger("nova_swift_handler").setLevel(logging.DEBUG)
