@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import calendar
 import email.utils
+import logging
 import urllib.parse
 import uuid
 from typing import Any, Dict
@@ -33,6 +34,8 @@ from nova_swift_handler.transfer import snapshot, volume
 from nova_swift_handler.transfer.jobs import Services
 from nova_swift_handler.transfer.report import Report
 from nova_swift_handler.xapi.session import Session
+
+LOG = logging.getLogger(__name__)
 
 VHD, RAW = "vhd", "raw"
 FORMATS = (VHD, RAW)
@@ -114,10 +117,33 @@ def url(services: Services, image_id: str, fmt: str, seconds: int,
     point = lookup.find(account, services.containers, image_id)
     if point is None:
         raise exceptions.PointInvalid("no disk of image %s is stored here" % image_id)
+    _refuse_another(services, point)
     expires = calendar.timegm(account.clock(point.container).utctimetuple()) + seconds
     if point.expires_at is not None:
         expires = min(expires, point.expires_at)
     return _shown(addresses, point, fmt, expires)
+
+
+def _refuse_another(services: Services, point: Point) -> None:
+    """Raise if Glance has given the id of a point's image to another image since.
+
+    Who asks for an address of that one must not be given the disk of the former.
+    """
+    if point.kind == EXPORT:
+        return
+    try:
+        image = services.images(None).get(point.image_id)
+    except exceptions.ImageUnavailable:
+        return  # of a disk whose image is gone an operator may well want an address
+    except exceptions.GlanceUnreachable as error:
+        LOG.warning("Whether image %s is still the one whose disk is stored could not be asked: "
+                    "%s", point.image_id, error)
+        return
+    if not lookup.is_of(point, image.owner or "", image.created_at):
+        raise exceptions.PointInvalid(
+            "what is stored under the id %s is the disk of another image, owned by %s, that had "
+            "it before; to get at that disk use `swift-vhd snapshot restore`"
+            % (point.image_id, point.project_id))
 
 
 def export(services: Services, vdi_uuid: str, fmt: str, seconds: int, report: Report,
