@@ -125,9 +125,7 @@ def volumes(site: Site) -> Iterator[Finding]:
             worst = WRONG if serious else worst if worst == WRONG else WARNING
     for problem, named in sorted(bad.items()):
         yield Finding(worst, what, "%d of %d: %s (%s)" % (
-            len(named), count, problem, _some(named)),
-            "; ".join("swift post -r '%s' -w '' %s" % (site.store_acl, name)
-                      for name in named[:_NAMED]))
+            len(named), count, problem, _some(named)), SETUP)
     if not bad:
         yield Finding(OK, what, "%d, each for Glance's Swift user to read and nobody to write"
                       % count)
