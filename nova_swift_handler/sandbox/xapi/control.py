@@ -78,6 +78,10 @@ class Control:
         """End all sessions; returns how many there were."""
         return self._call("expire_sessions")
 
+    def sessions(self) -> List[str]:
+        """The references of the sessions that are good: what nobody may find in a log."""
+        return self._call("sessions")
+
     # -- the collector
 
     def gc_run(self, sr_uuid: Optional[str] = None) -> List[Dict[str, Any]]:

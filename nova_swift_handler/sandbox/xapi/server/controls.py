@@ -82,6 +82,9 @@ class Controls:
     def expire_sessions(self) -> int:
         return self._pool.sessions.expire_all()
 
+    def sessions(self) -> List[str]:
+        return self._pool.sessions.all()
+
     # -- the collector
 
     def gc_run(self, sr_uuid: Optional[str] = None) -> List[Dict[str, Any]]:

@@ -15,7 +15,7 @@
 from __future__ import annotations
 
 import hmac
-from typing import TYPE_CHECKING, Any, Dict, Optional
+from typing import TYPE_CHECKING, Any, Dict, List, Optional
 
 from nova_swift_handler.sandbox.xapi.errors import ApiError
 from nova_swift_handler.sandbox.xapi.records.database import new_ref
@@ -96,6 +96,10 @@ class Sessions:
         if self._local.pop(ref, None) is not None:
             return
         self._pool.db.delete("session", ref)
+
+    def all(self) -> List[str]:
+        """Return the refs of all sessions of the pool that are good."""
+        return list(self._pool.db.refs("session"))
 
     def expire_all(self) -> int:
         """End every session, as an idle limit or a restart does; returns how many there were."""
