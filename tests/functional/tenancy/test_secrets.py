@@ -1,0 +1,162 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""No password, token, key or session's reference is in any log, or in the list of processes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Dict, Iterator, List, Optional, Set, Type
+
+import pytest
+
+from nova_swift_handler.sandbox.layout import Layout
+from tests.functional.flows.conftest import (  # noqa: F401  (fixtures)
+    content,
+    ext,
+    sites,
+    template,
+)
+from tests.functional.flows.site import Site
+from tests.functional.flows.tenant import Tenant
+
+MIB = 1024 * 1024
+_PAUSE = 0.02
+_LEAST = 8
+"""Characters below which a word may be in a text by chance."""
+
+
+class Watch:
+    """Notes the arguments of all processes, again and again; a context manager.
+
+    :ivar seen: the command lines.
+    """
+
+    def __init__(self) -> None:
+        self.seen: Set[str] = set()
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._look, daemon=True)
+
+    def __enter__(self) -> Watch:
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: Optional[Type[BaseException]], error: Optional[BaseException],
+                 trace: Optional[TracebackType]) -> None:
+        self._end.set()
+        self._thread.join()
+
+    def _look(self) -> None:
+        while not self._end.wait(_PAUSE):
+            for name in os.listdir("/proc"):
+                if name.isdigit():
+                    try:
+                        words = Path("/proc", name, "cmdline").read_bytes()
+                    except OSError:
+                        continue
+                    self.seen.add(words.replace(b"\0", b" ").decode("utf-8", "replace"))
+
+
+class Sessions:
+    """What sessions XAPI has had; a context manager.
+
+    :ivar seen: their references.
+    """
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self.seen: Set[str] = set()
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._look, daemon=True)
+
+    def __enter__(self) -> Sessions:
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: Optional[Type[BaseException]], error: Optional[BaseException],
+                 trace: Optional[TracebackType]) -> None:
+        self._end.set()
+        self._thread.join()
+
+    def _look(self) -> None:
+        while not self._end.wait(_PAUSE):
+            self.seen.update(self._site.control.sessions())
+
+
+def secrets_of(cloud: Any, site: Site, tokens: List[str], sessions: Set[str]) -> Dict[str, str]:
+    """Return everything that nobody else may read, by what it is."""
+    env = cloud.env
+    found = {"password of " + name: user["password"] for name, user in env["users"].items()}
+    found.update({
+        "key of Glance's Swift user": env["glance_store_key"],
+        "key of TempURLs": env["tempurl_key"], "password of XAPI": site.env["xapi_password"]})
+    found.update({"token %d" % number: token for number, token in enumerate(tokens)})
+    found.update({"session %d" % number: ref for number, ref in enumerate(sorted(sessions))})
+    assert all(len(value) >= _LEAST for value in found.values())
+    return found
+
+
+@pytest.fixture
+def logs(ext: Site) -> Iterator[Dict[Path, int]]:  # noqa: F811
+    """The logs of all services, and how long each was when the test began."""
+    yield {path: path.stat().st_size for path in Layout(ext.cloud.root).logs.glob("*.log")}
+
+
+def test_no_secret_is_seen(ext: Site, template: str, logs: Dict[Path, int],  # noqa: F811
+                           tmp_path: Path) -> None:
+    """In a snapshot, a boot, a snapshot that fails and a round of commands, verbose ones too."""
+    said: List[str] = []
+
+    def swift_vhd(*argv: str) -> None:
+        for debug in ([], ["--debug", "--log-file", str(tmp_path / "swift-vhd.log")]):
+            done = subprocess.run(
+                [sys.executable, "-m", "nova_swift_handler.cli.app", *debug, "--config-file",
+                 ext.env["nova_conf"], *argv], capture_output=True, check=False, text=True)
+            said.append(done.stdout + done.stderr)
+
+    tenants = {name: Tenant(ext.cloud, name, "ext") for name in ("alice", "bob")}
+    with Watch() as processes, Sessions(ext) as sessions:
+        server = ext.boot(template)
+        ext.write(server, "alice", (8 * MIB, 24 * MIB))
+        image = ext.stored(server)
+        ext.boot(image, "second")
+        assert tenants["bob"].image(image) is None
+        ext.control.set_fault("export_cut", after=MIB)
+        ext.alice.gone(ext.alice.snapshot(server, "cut"))
+        ext.alice.settled(server)
+        ext.control.clear_faults()
+        for argv in (["setup", "--dry-run"], ["doctor"], ["snapshot", "list"],
+                     ["snapshot", "show", image], ["snapshot", "verify", image],
+                     ["snapshot", "show", "no-such-image"], ["sr", "list"], ["sr", "chain"],
+                     ["store", "probe"], ["snapshot", "delete", "no-such-image"]):
+            swift_vhd(*argv)
+    tokens = [ext.alice._nova.session.get_token(), ext.admin._nova.session.get_token(),
+              *(tenant._nova.session.get_token() for tenant in tenants.values())]
+    assert len(sessions.seen) > 2
+    assert any("nova_swift_handler.transfer" in line for line in processes.seen)
+    texts = {"the list of processes": "\n".join(processes.seen),
+             "what commands said": "\n".join(said),
+             "the commands' log": (tmp_path / "swift-vhd.log").read_text("utf-8", "replace")}
+    for path, before in logs.items():
+        with path.open("rb") as file:
+            file.seek(before)
+            texts[path.name] = file.read().decode("utf-8", "replace")
+    assert len(texts["nova-ext.log"]) > 1000
+    found = ["%s in %s" % (what, where)
+             for what, secret in secrets_of(ext.cloud, ext, tokens, sessions.seen).items()
+             for where, text in texts.items() if secret in text]
+    assert not found
