@@ -95,7 +95,8 @@ def test_a_snapshot_compared_with_anothers_disk_holds_its_own(bench: Bench, ext:
 def test_what_glance_keeps_for_itself_cannot_be_set(bench: Bench, victim: Victim,
                                                     name: str) -> None:
     url = "%s/vhd-images/%s" % (bench.env["images_account_url"], victim.image_id)
-    value: Any = [{"url": url, "metadata": {}}] if name == "locations" else url
+    value: Any = {"locations": [{"url": url, "metadata": {}}], "direct_url": url,
+                  "owner": bench.env["users"]["alice"]["project_id"], "status": "active"}[name]
     made = bench.glance("POST", "/v2/images", "bob", raise_exc=False, json={
         "name": "x", "disk_format": "vhd", "container_format": "bare", name: value})
     assert made.status_code == 403
