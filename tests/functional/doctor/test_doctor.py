@@ -105,7 +105,7 @@ _BROKEN: Dict[str, Any] = {
                                 "glance_store_key"),
     "no Swift user of Glance's": ("swift_vhd", {
         "glance_store_user": None, "glance_store_key": None, "glance_store_auth_address": None},
-        "glance", "login of Glance's Swift user", "warning", "full copy", "glance-api.conf"),
+        "glance", "login of Glance's Swift user", "warning", "by location", "glance-api.conf"),
     "a wrong password of XAPI": ("xenserver", {"connection_password": "guess"}, "xapi",
                                  "login to XAPI", "wrong", "SESSION_AUTHENTICATION_FAILED",
                                  "connection_password"),
