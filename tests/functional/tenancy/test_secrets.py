@@ -142,6 +142,7 @@ def test_no_secret_is_seen(ext: Site, template: str, logs: Dict[Path, int],  # n
         for argv in (["setup", "--dry-run"], ["doctor"], ["snapshot", "list"],
                      ["snapshot", "show", image], ["snapshot", "verify", image],
                      ["snapshot", "show", "no-such-image"], ["sr", "list"], ["sr", "chain"],
+                     ["image", "list"], ["image", "show", image], ["template", "list"],
                      ["store", "probe"], ["snapshot", "delete", "no-such-image"]):
             swift_vhd(*argv)
     tokens = [ext.alice._nova.session.get_token(), ext.admin._nova.session.get_token(),
