@@ -141,7 +141,8 @@ def test_every_exit_code_is_explained_once() -> None:
     kinds = [each for each in vars(exceptions).values()
              if isinstance(each, type) and issubclass(each, exceptions.SwiftVhdError)]
     codes = {code for _kind, code in exit_codes._CODES} | {exit_codes.UNEXPECTED, exit_codes.USAGE,
-                                                           exit_codes.TERMINATED, 0}
+                                                           exit_codes.TERMINATED,
+                                                           exit_codes.UNHEALTHY, 0}
     assert {str(code) for code in codes} == set(told)
     for kind in kinds:
         assert str(exit_codes.of(kind("of a test"))) in told
