@@ -26,9 +26,10 @@ from bench.scenarios import (
     restores,
     resumes,
     snapshots,
+    templates,
 )
 
 ALL: Dict[str, Scenario] = {scenario.name: scenario for scenario in [
     *files.SCENARIOS, *snapshots.SCENARIOS, *deltas.SCENARIOS, *restores.SCENARIOS,
     *coalesce.SCENARIOS, *resumes.SCENARIOS, *deletes.SCENARIOS, *memory.SCENARIOS,
-    *listings.SCENARIOS]}
+    *listings.SCENARIOS, *templates.SCENARIOS]}

@@ -70,8 +70,8 @@ class Attributes:
                 if key.startswith(PROPERTY)})
         except (KeyError, ValueError) as error:
             raise exceptions.PointInvalid(
-                "the properties of %r say what no image can be: %s; mend them with `swift-vhd "
-                "template set` or `swift-vhd iso set`" % (values.get("name"), error)) from error
+                "the properties of %r say what no image can be: %s; mend that line of the object "
+                "in Swift, or delete the line" % (values.get("name"), error)) from error
 
     def image(self, name: str) -> Dict[str, Any]:
         """Return what Glance is to say of the image *name*, attributes and custom properties."""

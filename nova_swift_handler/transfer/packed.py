@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import logging
 import lzma
 import zlib
 from typing import Any, Callable, Collection, ContextManager, Generator, Iterator, Optional
@@ -32,6 +33,8 @@ from nova_swift_handler.vhd import constants
 from nova_swift_handler.vhd import footer as footers
 from nova_swift_handler.vhd.layout import block_count
 from nova_swift_handler.vhd.reader import StreamReader, fill
+
+LOG = logging.getLogger(__name__)
 
 GZIP, XZ = b"\x1f\x8b", b"\xfd7zXZ\0"
 """What compressed files begin with (RFC 1952, 2.3.1; the .xz file format, 2.1.1.1)."""
@@ -135,6 +138,7 @@ def compressed(path: str, room: Room, plain: Callable[[str], DiskSource]) -> Dis
     :raises ImageCorrupt: it is damaged or cut off.
     """
     what = "what is in " + path
+    LOG.info("Reading %s once to see whether it is whole", path)
     with unpacked(path) as stream:
         first = last = piece = stream.read(constants.FOOTER_SIZE)
         size = 0
@@ -158,6 +162,7 @@ def archive(path: str, room: Room) -> DiskSource:
     :raises ImageUnsupported: it has no VHD.
     :raises VhdError, ChainBroken: they make no disk.
     """
+    LOG.info("Reading %s once to see whether it is whole", path)
     count = 0
     for member in _vhds(path):
         count += 1

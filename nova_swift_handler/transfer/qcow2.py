@@ -32,7 +32,7 @@ from typing import Any, Collection, Dict, Iterator, List, NamedTuple, Optional
 from nova_swift_handler import exceptions
 from nova_swift_handler.settings import TransferSettings
 from nova_swift_handler.transfer import rawfile
-from nova_swift_handler.transfer.source import Blocks, DiskSource
+from nova_swift_handler.transfer.source import Blocks, DiskSource, unchanged
 from nova_swift_handler.transfer.tempdir import LockedDirectory
 from nova_swift_handler.vhd import constants
 from nova_swift_handler.vhd.layout import block_count
@@ -75,7 +75,7 @@ class Qcow2Source(DiskSource):
 
     def blocks(self, wanted: Optional[Collection[int]] = None) -> Blocks:
         """See :meth:`DiskSource.blocks`."""
-        with rawfile.unchanged(self._path), contextlib.ExitStack() as held:
+        with unchanged(self._path), contextlib.ExitStack() as held:
             # What the file says of others is read by qemu-img anew each time.
             _check_header(self._path)
             pieces = [piece for piece in self._pieces()

@@ -20,7 +20,7 @@ import os
 from typing import Collection, Iterator, Optional, Sequence
 
 from nova_swift_handler import exceptions
-from nova_swift_handler.transfer.source import Blocks, DiskSource
+from nova_swift_handler.transfer.source import Blocks, DiskSource, unchanged
 from nova_swift_handler.vhd import constants
 
 BOOT_AT, BOOT = 510, b"\x55\xaa"
@@ -81,23 +81,6 @@ def readable(paths: Sequence[str]) -> Iterator[None]:
             raise
         raise exceptions.TransferFailed("%s cannot be read: %s" % (
             error.filename, error.strerror or error)) from error
-
-
-@contextlib.contextmanager
-def unchanged(path: str) -> Iterator[None]:
-    """See that a file stays as it is while the context is.
-
-    :raises ImageUnsupported: it was changed.
-    """
-    def state() -> object:
-        found = os.stat(path)
-        return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
-
-    before = state()
-    yield
-    if state() != before:
-        raise exceptions.ImageUnsupported(
-            "%s was changed while it was read; stop what writes to it, or take a copy" % path)
 
 
 def held(descriptor: int, size: int, start: int = 0) -> Iterator[int]:

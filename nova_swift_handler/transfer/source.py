@@ -17,6 +17,7 @@ from __future__ import annotations
 import abc
 import array
 import contextlib
+import os
 from typing import Collection, Generator, Iterator, Optional, Tuple
 
 from nova_swift_handler import exceptions
@@ -76,6 +77,23 @@ def trim(number: int, data: bytearray, virtual_size: int) -> bytearray:
     if over > 0:
         data[-over:] = bytes(over)
     return data
+
+
+@contextlib.contextmanager
+def unchanged(path: str) -> Iterator[None]:
+    """See that a file stays as it is while the context is.
+
+    :raises ImageUnsupported: it was changed.
+    """
+    def state() -> object:
+        found = os.stat(path)
+        return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+
+    before = state()
+    yield
+    if state() != before:
+        raise exceptions.ImageUnsupported(
+            "%s was changed while it was read; stop what writes to it, or take a copy" % path)
 
 
 class VdiSource(DiskSource):
@@ -140,6 +158,8 @@ class FileSource(DiskSource):
     def blocks(self, wanted: Optional[Collection[int]] = None) -> Blocks:
         """See :meth:`DiskSource.blocks`; exact to the sector bitmaps."""
         with contextlib.ExitStack() as stack:
+            for path in self.paths:
+                stack.enter_context(unchanged(path))
             vhds = [VhdFile(stack.enter_context(open(path, "rb"))) for path in self.paths]
             chain = Chain(vhds, self.paths)
             self.virtual_size = chain.virtual_size
