@@ -54,7 +54,7 @@ def bad(tmp_path: pathlib.Path, qemu_img: QemuImg) -> Dict[str, List[Any]]:
         "vmdk": [file("disk.vmdk", b"KDMV" + bytes(4092)), 7, "a VMDK image"],
         "odd raw": [file("odd.raw", DISK + b"x"), 7, "no multiple of 512"],
         "cut vhd": [file("cut.vhd", vhd[:-B]), 7, "ends inside|footer"],
-        "damaged vhd": [file("damaged.vhd", vhd[:600] + bytes(4) + vhd[604:]), 7, "checksum"],
+        "damaged vhd": [file("damaged.vhd", vhd[:600] + b"\xff" * 4 + vhd[604:]), 7, "checksum"],
         "cut qcow2": [file("cut.qcow2", whole[:-B]), 7, "damaged qcow2|cut off"],
         "backed qcow2": [str(backed), 7, "has a backing file"],
         "cut gz": [file("cut.gz", b"\x1f\x8b\x08\0" + bytes(20)), 7, "damaged or cut off"],
@@ -195,17 +195,20 @@ def test_a_visibility_that_glance_refuses_leaves_nothing(desk: Desk,
 def test_a_glance_without_locations_gets_a_copy_or_the_reason_is_said(
         desk: Desk, tmp_path: pathlib.Path) -> None:
     with Proxy(desk.bench.env["glance_url"]) as glance:
-        glance.refuse("/v2/images/[^/]+/locations", 404)
+        glance.refuse("^POST /v2/images/[^/]+/locations", 403)
         with desk.nothing_left():
             desk.terminal(glance_api_servers=glance.url, glance_registration="location").refuses(
                 6, "location", "template", "create", new_name(), "--from", raw(tmp_path))
-        terminal = desk.terminal(glance_api_servers=glance.url)
-        made = terminal.value("template", "create", new_name(), "--from", raw(tmp_path))
-        image = desk.bench.image(made["id"])
-        assert (image["status"], image["container_format"]) == ("active", "ovf")
-        assert terminal.value("template", "show", made["name"])["differs_in_glance"] == []
-        assert terminal.value("template", "verify", made["name"], "--glance") == []
-        terminal.value("template", "delete", made["name"])
+        for terminal in (desk.terminal(glance_api_servers=glance.url),
+                         desk.terminal(glance_registration="upload")):
+            made = terminal.value("template", "create", new_name(), "--from", raw(tmp_path),
+                                  "--protected")
+            image = desk.bench.image(made["id"])
+            assert (image["status"], image["container_format"]) == ("active", "ovf")
+            assert terminal.value("template", "show", made["name"])["differs_in_glance"] == []
+            assert terminal.value("template", "verify", made["name"], "--glance") == []
+            terminal.value("template", "set", made["name"], "--unprotected")
+            terminal.value("template", "delete", made["name"])
 
 
 def test_a_glance_that_is_down_is_said_and_nothing_is_left(desk: Desk,
