@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The plugin by which ``direct_vhd`` boots: os_xenapi's own code for dom0, with what it needs there.
+"""What ``direct_vhd`` boots by: os_xenapi's own code for dom0, with what it needs there.
 
 Written for Python 2, so a few things are given to it that have changed since: a module ``md5``,
 ``getheader``, and an end of a file that is a str.  ``vhd-util`` is one that reads VHDs by a reader

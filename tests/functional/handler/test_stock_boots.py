@@ -47,7 +47,7 @@ def copy(request: Any, bench: Bench, ext: Host) -> Dict[str, str]:
 
 
 def test_vdi_remote_stream_boots_it(bench: Bench, host: Host, copy: Dict[str, str]) -> None:
-    """With Nova's handler, its Glance client and os_xenapi's streams, in a process of their own."""
+    """By Nova's handler, its Glance client and os_xenapi's streams, in a process of their own."""
     user = bench.token()
     job = {"glance": bench.env["glance_url"], "xapi": host.settings.url, "password": PASSWORD,
            "level": None, "image": copy["id"], "vdi": None, "token": user.token,
@@ -61,8 +61,11 @@ def test_vdi_remote_stream_boots_it(bench: Bench, host: Host, copy: Dict[str, st
 
 def test_direct_vhd_boots_it(bench: Bench, copy: Dict[str, str], tmp_path: pathlib.Path,
                              monkeypatch: pytest.MonkeyPatch) -> None:
-    """With os_xenapi's plugin for dom0: it unpacks the archive, compares Glance's checksum, checks
-    names, chain and VHD, and puts that into the SR."""
+    """With os_xenapi's plugin for dom0.
+
+    It unpacks the archive, compares Glance's checksum, checks names, chain and VHD, and puts that
+    into the SR.
+    """
     sr, vdi_uuid = tmp_path / "sr", str(uuid.uuid4())
     sr.mkdir()
     answer = dom0.download(monkeypatch, sr, bench.env["glance_url"], bench.token().token,
