@@ -15,6 +15,9 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+import subprocess
+import sys
 from typing import Any, Dict
 
 import pytest
@@ -89,6 +92,35 @@ def test_a_snapshot_compared_with_anothers_disk_holds_its_own(bench: Bench, ext:
     assert booted(bench, ext, job.image_id) == wanted
     got = bench.glance("GET", "/v2/images/%s/file" % job.image_id, "bob").content
     assert len(got) == bench.image(job.image_id)["size"]
+
+
+def swift_vhd(bench: Bench, *argv: str) -> Any:
+    done = subprocess.run(
+        [sys.executable, "-m", "nova_swift_handler.cli.app", "--config-file",
+         bench.env["config_file"], *argv], capture_output=True, check=False, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_a_template_of_an_image_that_names_anothers_disk(bench: Bench, ext: Host,
+                                                         victim: Victim) -> None:
+    """An operator makes a template of bob's snapshot, for everybody."""
+    disk = own_disk(bench, ext)
+    mean = {"os_type": "linux\nid=" + victim.image_id, **named(bench, victim)}
+    job = dataclasses.replace(
+        bench.snapshot_job(ext, ext.snapshot(disk["vdi"]), bench.queued("bob", **mean),
+                           bench.token("bob")), properties={})
+    process.run(job)
+    name = "of-bob-" + job.image_id[:8]
+    made = json.loads(swift_vhd(bench, "template", "create", name, "--from-image", job.image_id,
+                                "--public", "-f", "json"))
+    try:
+        assert made["id"] not in (job.image_id, victim.image_id)
+        assert booted(bench, ext, made["id"], "alice") == disk["sha256"] != victim.sha256
+        shown = bench.image(made["id"])
+        assert not [each for each in shown.values() if victim.image_id in str(each)]
+    finally:
+        swift_vhd(bench, "template", "delete", name)
 
 
 @pytest.mark.parametrize("name", ["locations", "direct_url", "owner", "status"])
