@@ -118,7 +118,7 @@ def logs(ext: Site) -> Iterator[Dict[Path, int]]:  # noqa: F811
 
 def test_no_secret_is_seen(ext: Site, template: str, logs: Dict[Path, int],  # noqa: F811
                            tmp_path: Path) -> None:
-    """In a snapshot, a boot, a snapshot that fails and a round of commands that say all they can."""
+    """In a snapshot, a boot, one that fails, and commands that say all they can."""
     said: List[str] = []
 
     def swift_vhd(*argv: str) -> None:
