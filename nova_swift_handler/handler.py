@@ -33,6 +33,8 @@ from nova_swift_handler import exceptions
 from nova_swift_handler.conf import settings
 from nova_swift_handler.glance.settings import UserToken
 from nova_swift_handler.nova_plugin import signatures
+from nova_swift_handler.telemetry import metrics, notifier
+from nova_swift_handler.telemetry.watch import BOOT, SNAPSHOT, Watch
 from nova_swift_handler.transfer import jobs, process
 from nova_swift_handler.xapi import beforehand
 from nova_swift_handler.xapi.marked import MARK
@@ -60,15 +62,17 @@ class SwiftVhdHandler:
         """
         job: Optional[jobs.SnapshotJob] = None
         try:
-            job = jobs.SnapshotJob(
-                services=_services(context), user=_user(context), image_id=image_id,
-                vdi_uuid=vdi_uuids[0], volume_id=instance["uuid"],
-                properties=_image_properties(instance),
-                origin={"instance": instance["uuid"], "instance_name": instance["name"],
-                        "host": CONF.host, "vdi": vdi_uuids[0]},
-                base_image_id=instance["image_ref"] or None)
-            _warn_of_depth(job, len(vdi_uuids))
-            result = process.run(job, check=lambda: _check_image(context, image_id))
+            with _watched(SNAPSHOT, context, instance, image_id, vdi_uuids[0]) as watch:
+                job = jobs.SnapshotJob(
+                    services=_services(context), user=_user(context), image_id=image_id,
+                    vdi_uuid=vdi_uuids[0], volume_id=instance["uuid"],
+                    properties=_image_properties(instance),
+                    origin={"instance": instance["uuid"], "instance_name": instance["name"],
+                            "host": CONF.host, "vdi": vdi_uuids[0]},
+                    base_image_id=instance["image_ref"] or None)
+                _warn_of_depth(job, len(vdi_uuids))
+                result = process.run(job, watch.listen, lambda: _check_image(context, image_id))
+                watch.result(result)
         except exceptions.SwiftVhdError as error:
             if (isinstance(error, exceptions.ImageUnavailable)
                     and not isinstance(error, exceptions.AccessRefused)):
@@ -105,17 +109,20 @@ class SwiftVhdHandler:
         def listen(event: Dict[str, Any]) -> None:
             if event["event"] == "vdi":
                 made.append(event["uuid"])
+            watch.listen(event)
 
         try:
-            job = jobs.BootJob(
-                services=_services(context), user=_user(context), image_id=image_id,
-                sr_ref=vm_utils.safe_find_sr(session), name_label=instance["name"],
-                description="root",
-                other_config={"nova_disk_type": "root", "nova_instance_uuid": instance["uuid"]},
-                transfer_id=jobs.transfer_id(CONF.host), reap=not self._reaped,
-                signature=signatures.demanded(context, image_id))
-            self._reaped = True
-            result = process.run(job, listen, lambda: _check_instance(context, instance))
+            with _watched(BOOT, context, instance, image_id) as watch:
+                job = jobs.BootJob(
+                    services=_services(context), user=_user(context), image_id=image_id,
+                    sr_ref=vm_utils.safe_find_sr(session), name_label=instance["name"],
+                    description="root", transfer_id=jobs.transfer_id(CONF.host),
+                    other_config={"nova_disk_type": "root",
+                                  "nova_instance_uuid": instance["uuid"]},
+                    reap=not self._reaped, signature=signatures.demanded(context, image_id))
+                self._reaped = True
+                result = process.run(job, listen, lambda: _check_instance(context, instance))
+                watch.result(result)
         except nova_exception.InstanceNotFound:
             if job is not None and made:
                 # The transfer destroys what it has not yet handed over; it may just have.
@@ -140,6 +147,23 @@ class SwiftVhdHandler:
                  result["vdi_uuid"], result["virtual_size"], instance["uuid"], image_id,
                  result["source"])
         return {"root": {"uuid": result["vdi_uuid"]}}
+
+
+def _watched(kind: str, context: Any, instance: Any, image_id: str,
+             vdi_uuid: Optional[str] = None) -> Watch:
+    """Return what tells monitoring of a transfer."""
+    monitor = settings.monitor(CONF)
+
+    def notify(priority: str, event: str, payload: Dict[str, Any]) -> None:
+        if monitor.notify:
+            notifier.notify(context, CONF.host, priority, "%s.%s" % (notifier.PREFIX, event),
+                            payload)
+
+    return Watch(kind, {
+        "host": CONF.host, "instance_uuid": instance["uuid"], "image_id": image_id,
+        "project_id": instance.get("project_id"), "user_id": getattr(context, "user_id", None),
+        "vdi_uuid": vdi_uuid}, notify, metrics.Metrics(
+            monitor.metrics_directory, "nova-compute", CONF.host), monitor.notify_interval)
 
 
 def _services(context: Any) -> jobs.Services:

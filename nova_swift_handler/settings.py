@@ -58,3 +58,17 @@ class TransferSettings:
     timeout: Optional[float] = None
     staging_dir: str = "/var/tmp"  # noqa: S108  (the caller makes a private directory in it)
     staging_limit: int = 100 * 1024 ** 3
+
+
+@dataclasses.dataclass(frozen=True)
+class MonitorSettings:
+    """What monitoring is told.
+
+    :ivar notify: whether transfers are told of by Nova's notifications.
+    :ivar notify_interval: seconds between two notifications of progress; 0 sends none.
+    :ivar metrics_directory: where files with metrics go; an empty one keeps none.
+    """
+
+    notify: bool = True
+    notify_interval: float = 30.0
+    metrics_directory: str = ""

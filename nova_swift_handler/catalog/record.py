@@ -14,13 +14,22 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict
+from typing import Any, Dict, List, Mapping, Sequence
 
 from nova_swift_handler import exceptions
+from nova_swift_handler.catalog import finding, names
+from nova_swift_handler.catalog.finding import Finding
 from nova_swift_handler.catalog.verify import How, Verdict
 from nova_swift_handler.store.account import Account
 
 NAME = "verified.json"
+
+
+DRILL = "drill"
+"""The level of a point that was restored for practice and compared."""
+
+_MOST = 100
+"""Problems of one point that are kept."""
 
 
 def keep(account: Account, verdict: Verdict, how: How) -> None:
@@ -28,15 +37,29 @@ def keep(account: Account, verdict: Verdict, how: How) -> None:
 
     Two that verify at once may lose one record of two: it is for reports alone.
     """
-    known = read(account, verdict.container)
-    at = account.head_container(verdict.container)["date"]
-    there = {row["name"].split("/")[1] for row in account.listing(verdict.container, "points/")
-             if row["name"].endswith("/point.json")}
-    for image_id in verdict.points:
-        known[image_id] = {
-            "at": at, "level": how.level,
-            "problems": [each.as_json() for each in verdict.bad(image_id)][:100]}
-    account.put_json(verdict.container, NAME, {
+    _keep(account, verdict.container, how.level, {
+        image_id: [each.as_json() for each in verdict.bad(image_id)]
+        for image_id in verdict.points})
+
+
+def keep_drill(account: Account, container: str, image_id: str,
+               problems: Sequence[str] = ()) -> None:
+    """Record that a point was restored for practice, and what differed."""
+    _keep(account, container, DRILL, {image_id: [
+        Finding(finding.POINT, container, names.of_point(image_id, names.POINT), problem,
+                (image_id,), advice="run `swift-vhd snapshot verify %s --level all`" % image_id
+                ).as_json() for problem in problems]})
+
+
+def _keep(account: Account, container: str, level: str,
+          found: Mapping[str, List[Any]]) -> None:
+    known = read(account, container)
+    at = account.head_container(container)["date"]
+    there = {row["name"].split("/")[1] for row in account.listing(container, names.POINTS)
+             if row["name"].endswith("/" + names.POINT)}
+    for image_id, problems in found.items():
+        known[image_id] = {"at": at, "level": level, "problems": problems[:_MOST]}
+    account.put_json(container, NAME, {
         "format": 1,
         "points": {image_id: value for image_id, value in known.items() if image_id in there}})
 

@@ -55,6 +55,10 @@ class Configured:
         """Return how disks are moved."""
         return from_conf.transfer(self.conf)
 
+    def monitor_settings(self) -> settings.MonitorSettings:
+        """Return what monitoring is told."""
+        return from_conf.monitor(self.conf)
+
     def xapi_settings(self) -> XapiSettings:
         """Return how the host's XAPI is reached."""
         return from_conf.xapi(self.conf)

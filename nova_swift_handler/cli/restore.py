@@ -15,12 +15,14 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import logging
 import random
 from typing import Any, Tuple
 
-from nova_swift_handler.catalog import places
-from nova_swift_handler.cli import base, ending, progress, services
+from nova_swift_handler import exceptions
+from nova_swift_handler.catalog import places, record
+from nova_swift_handler.cli import base, ending, monitor, progress, services
 from nova_swift_handler.cli.columns import Bytes, size
 from nova_swift_handler.transfer import drill, restore
 
@@ -75,6 +77,12 @@ class Drill(base.ShowOne):
                             help="Where the file goes; staging_dir by default.")
         return parser
 
+    def run(self, parsed_args: argparse.Namespace) -> int:
+        """Do it, and return the exit code."""
+        with monitor.recorded(self, "drill") as self._told:
+            self._told.code = int(super().run(parsed_args) or 0)
+            return self._told.code
+
     def take_action(self, parsed_args: argparse.Namespace) -> Shown:
         """Do it."""
         reached = services.of(self)
@@ -86,10 +94,18 @@ class Drill(base.ShowOne):
         point = (places.wanted(account, containers, parsed_args.id) if parsed_args.id
                  else places.any_of(account, containers, seed))
         LOG.info("Restoring point %s for practice (seed %d)", point.path, seed)
-        with ending.terminable(), progress.bar(point.image_id) as shown:
-            done = drill.drill(
-                account, point, parsed_args.directory or reached.transfer.staging_dir,
-                reached.transfer.download_threads, shown)
+        try:
+            with ending.terminable(), progress.bar(point.image_id) as shown:
+                done = drill.drill(
+                    account, point, parsed_args.directory or reached.transfer.staging_dir,
+                    reached.transfer.download_threads, shown)
+        except (exceptions.StoreCorrupt, exceptions.PointInvalid,
+                exceptions.ObjectMissing) as error:
+            self._told.problems = 1
+            with contextlib.suppress(exceptions.StoreError):
+                record.keep_drill(account, point.container, point.image_id, [str(error)])
+            raise
+        record.keep_drill(account, point.container, point.image_id)
         return ("id", "container", "seed", "virtual_size", "bytes_read", "seconds",
                 "mb_per_second", "seconds_compared"), (
             point.image_id, point.container, seed, Bytes(point.virtual_size),

@@ -19,10 +19,11 @@ import argparse
 import dataclasses
 from typing import Any, List, Optional, Tuple
 
-from nova_swift_handler import exceptions
+from nova_swift_handler import exceptions, tally
 from nova_swift_handler.catalog import containers, sweep
 from nova_swift_handler.catalog.retention import Policy
-from nova_swift_handler.cli import base, exit_codes, progress, services
+from nova_swift_handler.cli import base, exit_codes, monitor, progress, services
+from nova_swift_handler.telemetry import metrics
 from nova_swift_handler.transfer import housekeep, reconcile
 
 _FIGURES = tuple(field.name for field in dataclasses.fields(sweep.Swept)
@@ -110,6 +111,10 @@ class Housekeep(_Upkeep):
     still has, and none for its age.
     """
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._told = monitor.Run()
+
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Add this command's options."""
         parser = super().get_parser(prog_name)
@@ -117,12 +122,28 @@ class Housekeep(_Upkeep):
         add_glance(parser)
         return parser
 
+    def run(self, parsed_args: argparse.Namespace) -> int:
+        """Do it, show what was done, and return the exit code."""
+        if parsed_args.dry_run:
+            return super().run(parsed_args)
+        with monitor.recorded(self, "housekeep") as told:
+            self._told = told
+            told.code = super().run(parsed_args)
+            return told.code
+
     def act(self, parsed_args: argparse.Namespace, shown: Any) -> housekeep.Kept:
         """Do it, and return what was done."""
-        return housekeep.run(
+        kept = housekeep.run(
             services.of(self), policy=policy(parsed_args), with_images=parsed_args.with_images,
             dry_run=parsed_args.dry_run, force=parsed_args.force, young=parsed_args.min_age,
             progress=shown)
+        self._told.problems = len(kept.errors)
+        self._told.states.update({
+            tally.key(metrics.POINTS, {"kind": kind}): count
+            for kind, count in kept.held.items()})
+        if kept.stored is not None:
+            self._told.states[tally.key(metrics.STORED, {})] = kept.stored
+        return kept
 
 
 class Sweep(_Upkeep):

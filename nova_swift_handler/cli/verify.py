@@ -22,7 +22,7 @@ from typing import Any, Iterable, List, Tuple
 from nova_swift_handler import exceptions
 from nova_swift_handler.catalog import places, rebuild, record, verify
 from nova_swift_handler.catalog.finding import Finding
-from nova_swift_handler.cli import base, exit_codes, progress, services
+from nova_swift_handler.cli import base, exit_codes, monitor, progress, services
 from nova_swift_handler.cli.images import Images
 from nova_swift_handler.store import presence, probe
 
@@ -34,7 +34,8 @@ Table = Tuple[Tuple[str, ...], List[Any]]
 class Judging(base.Lister):
     """A command whose exit code tells whether something is bad."""
 
-    bad = False
+    bad = 0
+    """How much is."""
 
     def run(self, parsed_args: argparse.Namespace) -> int:
         """Run it; return ``exit_codes.BAD_DATA`` if something is bad."""
@@ -45,7 +46,7 @@ class Judging(base.Lister):
         """Return what is wrong, as it is shown; if anything is, the exit code will tell."""
         rows = [(each.kind, "%s/%s" % (each.container, each.name), each.problem,
                  list(each.blocks), list(each.points), each.what_to_do) for each in found]
-        self.bad = bool(rows)
+        self.bad = len(rows)
         return ("Kind", "Object", "Problem", "Blocks", "Points", "What To Do"), rows
 
 
@@ -123,6 +124,13 @@ class SnapshotVerify(Verify):
 class StoreVerify(Verify):
     """Verify all points of all volumes, and all templates."""
 
+    def run(self, parsed_args: argparse.Namespace) -> int:
+        """Run it; return ``exit_codes.BAD_DATA`` if something is bad."""
+        with monitor.recorded(self, "verify") as told:
+            told.code = super().run(parsed_args)
+            told.problems = self.bad
+            return told.code
+
     def take_action(self, parsed_args: argparse.Namespace) -> Table:
         """Do it."""
         reached = services.of(self)
@@ -167,7 +175,7 @@ class Rebuild(Judging):
                     for_glance=images.in_place):
                 rows.append((each.image_id, each.container, each.state, list(each.what),
                              each.why))
-                self.bad = self.bad or each.state == rebuild.LOST
+                self.bad += each.state == rebuild.LOST
         return ("ID", "Container", "State", "What", "Why"), rows
 
 

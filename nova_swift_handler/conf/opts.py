@@ -18,12 +18,22 @@ from typing import List, Tuple
 
 from oslo_config import cfg
 
-from nova_swift_handler.conf import auth, base, glance, nova, repair, store, transfer, xapi
+from nova_swift_handler.conf import (
+    auth,
+    base,
+    glance,
+    monitor,
+    nova,
+    repair,
+    store,
+    transfer,
+    xapi,
+)
 
 
 def own() -> List[cfg.Opt]:
     """Return the options that are this package's own, not keystoneauth's."""
-    return [*store.OPTS, *transfer.OPTS, *glance.OPTS, *xapi.OPTS, *repair.OPTS]
+    return [*store.OPTS, *transfer.OPTS, *glance.OPTS, *xapi.OPTS, *monitor.OPTS, *repair.OPTS]
 
 
 def register(conf: cfg.ConfigOpts) -> None:

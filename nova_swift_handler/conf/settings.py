@@ -74,6 +74,15 @@ def transfer(conf: cfg.ConfigOpts) -> _settings.TransferSettings:
     )
 
 
+def monitor(conf: cfg.ConfigOpts) -> _settings.MonitorSettings:
+    """Return what monitoring is told."""
+    opts.register(conf)
+    own = _values(conf)
+    return _settings.MonitorSettings(
+        notify=own.notify_transfers, notify_interval=float(own.notify_progress_interval),
+        metrics_directory=own.metrics_directory)
+
+
 def xapi(conf: cfg.ConfigOpts) -> XapiSettings:
     """Return how the host's XAPI is reached: Nova's [xenserver] connection_* and ours."""
     opts.register(conf)

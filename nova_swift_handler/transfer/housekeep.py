@@ -21,10 +21,11 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from typing import Any, Callable, Dict, List, Optional, Sequence
+from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence
 
 from nova_swift_handler import exceptions
 from nova_swift_handler.catalog import containers, emptied, sweep
+from nova_swift_handler.catalog.point import EXPORT, SNAPSHOT, TEMPLATE
 from nova_swift_handler.catalog.retention import Policy
 from nova_swift_handler.store import presence, probe
 from nova_swift_handler.store.account import Account
@@ -33,6 +34,8 @@ from nova_swift_handler.transfer import prune, reconcile
 from nova_swift_handler.transfer.jobs import Services
 
 LOG = logging.getLogger(__name__)
+
+ISO = "iso"
 
 
 @dataclasses.dataclass
@@ -43,6 +46,10 @@ class Kept:
     :ivar pruned: image ids of the snapshots that went because of the policy.
     :ivar swept: figures of each container.
     :ivar emptied: containers of volumes that were removed.
+    :ivar held: how many there are of each kind of what is stored: those of points, and ``iso``;
+        empty if that could not be told.
+    :ivar stored: bytes of all objects in the containers that were swept; None if that could not be
+        told.
     :ivar errors: what failed.
     """
 
@@ -50,13 +57,16 @@ class Kept:
     pruned: List[str] = dataclasses.field(default_factory=list)
     swept: List[sweep.Swept] = dataclasses.field(default_factory=list)
     emptied: List[str] = dataclasses.field(default_factory=list)
+    held: Dict[str, int] = dataclasses.field(default_factory=dict)
+    stored: Optional[int] = None
     errors: List[Exception] = dataclasses.field(default_factory=list)
 
     def as_json(self) -> Dict[str, Any]:
         """Return it as a value for JSON."""
         return {"findings": [dataclasses.asdict(each) for each in self.findings],
                 "pruned": self.pruned, "swept": [each.as_json() for each in self.swept],
-                "emptied": self.emptied, "errors": [str(error) for error in self.errors]}
+                "emptied": self.emptied, "held": self.held, "stored": self.stored,
+                "errors": [str(error) for error in self.errors]}
 
 
 def run(services: Services, *, policy: Optional[Policy] = None, with_images: bool = False,
@@ -79,6 +89,7 @@ def run(services: Services, *, policy: Optional[Policy] = None, with_images: boo
     else:
         swept_all(services, kept, dry_run, progress, holding)
         _remove_emptied(services, kept, dry_run)
+        _measure(services, kept)
     return kept
 
 
@@ -111,6 +122,21 @@ def _remove_emptied(services: Services, kept: Kept, dry_run: bool) -> None:
             kept.errors.append(error)
 
 
+def _measure(services: Services, kept: Kept) -> None:
+    account = services.account()
+    stored = 0
+    for each in kept.swept:
+        try:
+            if each.container not in kept.emptied:
+                stored += int(account.head_container(each.container)["x-container-bytes-used"])
+        except exceptions.ObjectMissing:
+            continue
+        except exceptions.StoreError as error:
+            kept.errors.append(error)
+            return
+    kept.stored = stored
+
+
 def _is_gone(account: Account, container: str) -> bool:
     try:
         return not presence.container_exists(account, container)
@@ -139,9 +165,18 @@ def beside_glance(services: Services, kept: Kept, policy: Optional[Policy], with
                 _prune(kept, lambda: prune.delete(
                     account, where, abilities, images, census,
                     image_id), image_id, dry_run)  # noqa: B023  (called at once)
+        kept.held = _count(each for each in census.held.values() if dry_run
+                           or each.image_id not in {*went, *kept.pruned})
     except exceptions.SwiftVhdError as error:
         LOG.warning("Not compared with Glance: %s", error)
         kept.errors.append(error)
+
+
+def _count(held: Iterable[censuses.Held]) -> Dict[str, int]:
+    counts = dict.fromkeys((SNAPSHOT, TEMPLATE, EXPORT, ISO), 0)
+    for each in held:
+        counts[each.point.kind if each.point is not None else ISO] += 1
+    return counts
 
 
 def _prune(kept: Kept, delete: Callable[[], None], image_id: str, dry_run: bool) -> None:

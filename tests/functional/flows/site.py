@@ -159,13 +159,22 @@ class Site:
     @contextlib.contextmanager
     def configured(self, section: str, **options: Any) -> Iterator[None]:
         """Run Nova with other options meanwhile."""
+        with self.configured_all({section: options}):
+            yield
+
+    @contextlib.contextmanager
+    def configured_all(self, sections: Dict[str, Dict[str, Any]]) -> Iterator[None]:
+        """Run Nova with other options of several sections meanwhile."""
         path = Path(self.env["nova_conf"])
         before = path.read_text()
         config = configparser.RawConfigParser(strict=False)
         config.optionxform = str  # type: ignore[assignment,method-assign]
         config.read_string(before)
-        for name, value in options.items():
-            config.set(section, name, str(value))
+        for section, options in sections.items():
+            if not config.has_section(section):
+                config.add_section(section)
+            for name, value in options.items():
+                config.set(section, name, str(value))
         with path.open("w") as file:
             config.write(file)
         try:

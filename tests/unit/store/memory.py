@@ -102,9 +102,11 @@ class MemoryAccount(Account):
     def head_container(self, container: str) -> Dict[str, str]:
         self.request("HEAD", container)
         self._container(container)
-        count = sum(1 for key in self.objects if key[0] == container)
+        sizes = [found.size if found.entries is None else 0
+                 for key, found in list(self.objects.items()) if key[0] == container]
         return {"date": email.utils.formatdate(self.now, usegmt=True),
-                "x-container-object-count": str(count), **self.there[container]}
+                "x-container-object-count": str(len(sizes)),
+                "x-container-bytes-used": str(sum(sizes)), **self.there[container]}
 
     def put(self, container: str, name: str, data: bytes, content_type: str = _OCTETS,
             headers: Optional[Mapping[str, str]] = None) -> Stored:
