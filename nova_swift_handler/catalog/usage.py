@@ -44,12 +44,14 @@ class PointUsage:
     :ivar logical: bytes of its blocks that are not zero.
     :ivar freed: bytes that deleting it would free, once swept: what is named by it alone.
     :ivar shared: bytes that it names and others as well.
+    :ivar share: bytes of all that, where what others name as well is divided among all that do.
     """
 
     point: Point
     logical: int
     freed: int = 0
     shared: int = 0
+    share: float = 0.0
 
 
 @dataclasses.dataclass
@@ -169,12 +171,15 @@ def _container(account: Account, container: str, points: List[Point], listing: D
     for point in points:
         own = PointUsage(point, point.blocks * constants.BLOCK_SIZE)
         for named in _named(point):
+            own.share += sizes.get(named, 0) / owners[named]
             if owners[named] == 1:
                 own.freed += sizes.get(named, 0)
             else:
                 own.shared += sizes.get(named, 0)
-        own.freed += below.get(point.image_id, 0)
-        own.freed += sizes.get((container, names.closing(point.upload_id)), 0)
+        alone = (below.get(point.image_id, 0)
+                 + sizes.get((container, names.closing(point.upload_id)), 0))
+        own.freed += alone
+        own.share += alone
         result.logical += own.logical
         result.points.append(own)
     result.condemned = sum(listing[name] for name in _condemned(account, container, unused))

@@ -45,7 +45,7 @@ class SwiftVhd(app.App):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(
             description=_DESCRIPTION,
-            version=_version(),
+            version=version(),
             command_manager=commandmanager.CommandManager(NAMESPACE),
             deferred_help=True,
             **kwargs)
@@ -115,7 +115,8 @@ class SwiftVhd(app.App):
         self.parser.print_help(self.stderr)
 
 
-def _version() -> str:
+def version() -> str:
+    """Return the release of this package."""
     try:
         return metadata.version(_DISTRIBUTION)
     except metadata.PackageNotFoundError:

@@ -73,12 +73,18 @@ def reconcile(account: Account, where: names.Containers, abilities: Abilities,
     for container in census.containers:
         if container != where.isos:
             found += _mend(account, abilities, container, dry_run)
-    held_now = set(census.held)
-    found += _offers(account, where, images, held_now, census.now - young, dry_run)
-    found += _index(account, where, held_now, census.now - young, dry_run)
+    found += strays(account, where, images, census, dry_run, young)
     if not dry_run:
         _summarise(account, where, census)
     return found
+
+
+def strays(account: Account, where: names.Containers, images: ImageService, census: Census,
+           dry_run: bool, young: int = YOUNG) -> List[Finding]:
+    """Look after what leads Glance, or the index, to something that is not held any more."""
+    held, before = set(census.held), census.now - young
+    return [*_offers(account, where, images, held, before, dry_run),
+            *_index(account, where, held, before, dry_run)]
 
 
 def delete(account: Account, where: names.Containers, abilities: Abilities, held: Held) -> None:

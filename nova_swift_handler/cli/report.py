@@ -1,0 +1,75 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""``swift-vhd report``: what is stored, as a page."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tempfile
+from typing import Any, Iterable, Tuple
+
+from nova_swift_handler.cli import app, base, services
+from nova_swift_handler.cli.columns import Bytes
+from nova_swift_handler.report import figures, page
+from nova_swift_handler.transfer import inventory
+
+
+class Report(base.ShowOne):
+    """Write a page of what is stored: volumes and their chains, space, verifications, orphans.
+
+    The page is one file that fetches nothing, for a browser or a printer.  Nothing in Swift or
+    Glance is changed.
+    """
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Add this command's options."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        parser.add_argument("--html", metavar="FILE", required=True,
+                            help="The file to write; one that is there is replaced.")
+        parser.add_argument("--no-glance", action="store_true",
+                            help="Do not ask Glance for names, projects and what has no image.")
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> Tuple[Tuple[str, ...],
+                                                                    Tuple[Any, ...]]:
+        """Do it."""
+        found = inventory.take(services.of(self), not parsed_args.no_glance)
+        written = write(parsed_args.html, page.render(found, app.version()))
+        totals = figures.totals(found)
+        return ("file", "size", "volumes", "points", "templates", "isos", "logical", "stored",
+                "unknown"), (
+            parsed_args.html, Bytes(written), totals.volumes, totals.points, totals.templates,
+            totals.isos, Bytes(totals.logical), Bytes(totals.stored), found.unknown)
+
+
+def write(path: str, pieces: Iterable[str]) -> int:
+    """Write *pieces* to a file that is replaced when all is written; return its bytes.
+
+    :raises OSError: it could not be.
+    """
+    directory = os.path.dirname(os.path.abspath(path))
+    descriptor, made = tempfile.mkstemp(prefix=".swift-vhd-", dir=directory)
+    try:
+        with open(descriptor, "w", encoding="utf-8") as file:
+            file.writelines(pieces)
+            # As open() would have made it; mkstemp lets nobody else read.
+            mask = os.umask(0)
+            os.umask(mask)
+            os.fchmod(file.fileno(), 0o666 & ~mask)
+        size = os.path.getsize(made)
+        os.replace(made, path)
+        return size
+    except BaseException:
+        os.unlink(made)
+        raise

@@ -1,0 +1,90 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""What a report says of what is stored."""
+
+from __future__ import annotations
+
+from nova_swift_handler.catalog import record
+from nova_swift_handler.report import figures
+from nova_swift_handler.transfer import inventory, reconcile
+
+from .test_housekeep import A, Cloud, cloud, template  # noqa: F401  (fixtures)
+
+
+def test_points_are_told_of_as_they_lie(cloud: Cloud) -> None:  # noqa: F811
+    found = inventory.take(cloud.services, True)
+    (volume,) = found.volumes
+    assert (volume.volume_id, [item.image_id for item in volume.points]) == ("a", cloud.ids)
+    assert [item.parent for item in volume.points] == [None, *cloud.ids[:-1]]
+    assert {item.status for item in volume.points} == {"active"}
+    assert (found.unknown, found.strays) == ("", [])
+    # What is shared is divided, and nothing of it lost.
+    assert round(sum(item.stored for item in volume.points)) == sum(
+        (volume.usage.data, volume.usage.regions, volume.usage.views, volume.usage.closings))
+    assert figures.totals(found).points == 5
+
+
+def test_nothing_is_changed_by_looking(cloud: Cloud) -> None:  # noqa: F811
+    before = dict(cloud.world.account.objects)
+    cloud.glance.delete(cloud.ids[0])
+    inventory.take(cloud.services, True)
+    assert cloud.world.account.objects == before
+
+
+def test_what_is_on_one_side_only_is_told(cloud: Cloud) -> None:  # noqa: F811
+    cloud.glance.delete(cloud.ids[1])
+    account = cloud.world.account
+    account.delete(A, "points/%s/point.json" % cloud.ids[4])
+    account.delete(A, "points/%s/disk.vhd" % cloud.ids[4])
+    found = inventory.take(cloud.services, True)
+    assert [item.image_id for item in found.items()
+            if item.status == inventory.MISSING] == [cloud.ids[1]]
+    assert reconcile.UNNAMED in {each.what for each in found.strays
+                                 if each.image_id == cloud.ids[4]}
+
+
+def test_the_last_verification_is_told(cloud: Cloud) -> None:  # noqa: F811
+    record.keep_drill(cloud.world.account, A, cloud.ids[2])
+    record.keep_drill(cloud.world.account, A, cloud.ids[3], ["another digest"])
+    checks = {item.image_id: item.verified
+              for item in inventory.take(cloud.services, True).items()}
+    assert [checks[image_id] is None for image_id in cloud.ids] == [
+        True, True, False, False, True]
+    good, bad = checks[cloud.ids[2]], checks[cloud.ids[3]]
+    assert good is not None and bad is not None
+    assert (good.level, good.problems) == (record.DRILL, [])
+    assert "another digest" in bad.problems[0]
+
+
+def test_a_note_that_anybody_may_have_written_is_believed_as_far_as_it_makes_sense(
+        cloud: Cloud) -> None:  # noqa: F811
+    cloud.world.account.put_json(A, record.NAME, {"format": 1, "points": {
+        cloud.ids[0]: {"at": 3}, cloud.ids[1]: [], cloud.ids[2]: {
+            "at": "yesterday", "level": "all", "problems": []}}})
+    assert not any(item.verified for item in inventory.take(cloud.services, True).items())
+
+
+def test_without_glance_there_is_a_report_all_the_same(cloud: Cloud) -> None:  # noqa: F811
+    cloud.glance.down = True
+    found = inventory.take(cloud.services, True)
+    assert "down" in found.unknown
+    assert {item.status for item in found.items()} == {None}
+    assert inventory.take(cloud.services, False).unknown == "Glance was not asked."
+
+
+def test_a_glance_that_hides_images_calls_none_missing(cloud: Cloud) -> None:  # noqa: F811
+    cloud.glance.admin = False
+    cloud.glance.delete(cloud.ids[0])
+    found = inventory.take(cloud.services, True)
+    assert "admin" in found.unknown
+    assert inventory.MISSING not in {item.status for item in found.items()}
