@@ -33,10 +33,12 @@ _LAST_PAUSE = 5.0
 
 
 def create_vdi(session: sessions.Session, sr_ref: str, virtual_size: int, name_label: str,
-               description: str, other_config: Mapping[str, str]) -> str:
+               description: str, other_config: Mapping[str, str],
+               sm_config: Optional[Mapping[str, str]] = None) -> str:
     """Create an empty, writable disk.
 
     :param virtual_size: bytes; the SR rounds up to 2 MiB, :func:`virtual_size` tells.
+    :param sm_config: what the SR's driver is told, such as a file's name on an SR of ISO images.
     :returns: the VDI's uuid.
     :raises SrFull: the SR has no room.
     :raises XapiError: XAPI refused, or made a smaller disk (which is destroyed again).
@@ -47,7 +49,7 @@ def create_vdi(session: sessions.Session, sr_ref: str, virtual_size: int, name_l
         "name_label": name_label, "name_description": description, "SR": sr_ref,
         "virtual_size": str(virtual_size), "type": "user", "sharable": False,
         "read_only": False, "other_config": dict(other_config), "xenstore_data": {},
-        "sm_config": {}, "tags": []}, doing=doing)
+        "sm_config": dict(sm_config or {}), "tags": []}, doing=doing)
     try:
         record = session.call("VDI.get_record", ref, doing=doing)
         if int(record["virtual_size"]) < virtual_size:

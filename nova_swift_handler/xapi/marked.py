@@ -41,7 +41,8 @@ _PAUSE = 1.0
 
 
 def create(session: sessions.Session, transfer_id: str, sr_ref: str, virtual_size: int,
-           name_label: str, description: str, other_config: Mapping[str, str]) -> str:
+           name_label: str, description: str, other_config: Mapping[str, str],
+           sm_config: Optional[Mapping[str, str]] = None) -> str:
     """Do :func:`~nova_swift_handler.xapi.disk.create_vdi`, the VDI being marked.
 
     If the answer is lost, the VDI that XAPI may have made all the same is destroyed.
@@ -50,7 +51,7 @@ def create(session: sessions.Session, transfer_id: str, sr_ref: str, virtual_siz
     """
     try:
         return disks.create_vdi(session, sr_ref, virtual_size, name_label, description,
-                                {**other_config, MARK: transfer_id})
+                                {**other_config, MARK: transfer_id}, sm_config)
     except exceptions.XapiUnreachable:
         try:
             destroy(session, transfer_id, sr_ref)
