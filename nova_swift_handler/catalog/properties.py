@@ -15,9 +15,10 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import re
 from concurrent import futures
-from typing import Dict, Iterator, Mapping, Optional, Tuple
+from typing import Any, Dict, Iterator, Mapping, Optional
 
 from nova_swift_handler import exceptions
 from nova_swift_handler.catalog import attributes
@@ -25,6 +26,12 @@ from nova_swift_handler.catalog.attributes import Attributes
 from nova_swift_handler.catalog.point import Point
 from nova_swift_handler.store import presence
 from nova_swift_handler.store.account import Account
+from nova_swift_handler.store.etag import md5
+
+KEPT = "properties.json"
+"""The object that has the texts of all properties of its container."""
+
+LOG = logging.getLogger(__name__)
 
 _SUFFIX = ".properties"
 _WORKERS = 8
@@ -133,27 +140,55 @@ def remove(account: Account, container: str, image_id: str, but: str = "") -> No
 
     :param but: the name under which they stay.
     """
-    for name, values in _objects(account, container):
-        if values.get("id") == image_id and name != object_name(but):
-            account.delete(container, name)
+    for name, values in every(account, container).items():
+        # A listing may be late: what has been given the name since stays.
+        if values.get("id") == image_id and name != but and (
+                read(account, container, name) or values).get("id") == image_id:
+            account.delete(container, object_name(name))
 
 
 def each(account: Account, container: str) -> Iterator[Dict[str, str]]:
     """Yield the properties of all there is in *container*, by name."""
-    for _name, values in _objects(account, container):
-        yield values
+    yield from every(account, container).values()
 
 
-def _objects(account: Account, container: str) -> Iterator[Tuple[str, Dict[str, str]]]:
-    """Yield, by name, the objects with properties, and what they say."""
-    def values(name: str) -> Optional[Dict[str, str]]:
+def every(account: Account, container: str, keep: bool = False) -> Dict[str, Dict[str, str]]:
+    """Return the properties of all there is in *container*, by name.
+
+    The texts of all are kept together in ``properties.json``, which is believed only where a
+    text's MD5 is the one that the container's listing says of its object.  So it may be lost, old,
+    or written by two at once: then those objects are read that it does not have.
+
+    :param keep: write ``properties.json`` if it is not up to date.
+    """
+    etags = {row["name"]: row["hash"] for row in account.listing(container, delimiter="/")
+             if row.get("name", "").endswith(_SUFFIX)}
+    kept = _kept(account, container)
+    texts = {name: text for name, text in kept.items()
+             if name in etags and md5(text.encode("utf-8")).hexdigest() == etags[name]}
+    missing = [name for name in etags if name not in texts]
+
+    def get(name: str) -> Optional[str]:
         with contextlib.suppress(exceptions.ObjectMissing):  # deleted since it was listed
-            return parse(account.get(container, name))
+            return account.get(container, name).decode("utf-8", "replace")
         return None
 
-    found = [row["name"] for row in account.listing(container, delimiter="/")
-             if row.get("name", "").endswith(_SUFFIX)]
     with futures.ThreadPoolExecutor(_WORKERS) as pool:
-        for name, said in zip(found, pool.map(values, found)):
-            if said is not None:
-                yield name, said
+        for name, text in zip(missing, pool.map(get, missing)):
+            if text is not None:
+                texts[name] = text
+    if keep and texts != kept:
+        account.put_json(container, KEPT, {"format": 1, "texts": texts})
+    return {name[:-len(_SUFFIX)]: parse(text.encode("utf-8"))
+            for name, text in sorted(texts.items())}
+
+
+def _kept(account: Account, container: str) -> Dict[str, str]:
+    try:
+        value: Any = account.get_json(container, KEPT)
+        return {str(name): str(text) for name, text in value["texts"].items()}
+    except exceptions.ObjectMissing:
+        return {}
+    except (exceptions.StoreCorrupt, KeyError, TypeError, AttributeError) as error:
+        LOG.info("%s/%s is not used, and written anew: %r", container, KEPT, error)
+        return {}
