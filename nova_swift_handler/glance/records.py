@@ -78,6 +78,20 @@ class Records:
             return self.get(image_id, doing)
         return Image.from_api(response.json())
 
+    def claim(self, image_id: str, values: Mapping[str, Any]) -> Optional[Image]:
+        """Create a queued image of this very id; return None if an image has it, or had it.
+
+        Of several who ask for the same id at once one gets it.  Not tried again: an answer that
+        was lost cannot be told from another's success.
+
+        :raises GlanceError: Glance does not allow it.
+        """
+        body = {name: value for name, value in values.items() if value is not None}
+        response = self._client.request(
+            "POST", "/v2/images", f"Creating the image '{values.get('name')}'",
+            expected=(201, 409), again=False, json=dict(body, id=image_id))
+        return Image.from_api(response.json()) if response.status_code == 201 else None
+
     def patch(self, image_id: str, wanted: Mapping[str, Any], doing: str) -> Image:
         """Give the image the *wanted* attributes and properties (None removes a property).
 

@@ -138,6 +138,15 @@ class ImageService:
             dict(properties or {}, **attributes), name=name, disk_format=disk_format,
             container_format=container_format, visibility=visibility, owner=owner))
 
+    def claim(self, image_id: str, values: Mapping[str, Any]) -> Optional[Image]:
+        """Create a queued image of this very id; return None if an image has it, or had it.
+
+        Of several who ask for the same id at once one gets it.
+
+        :param values: base attributes and properties.
+        """
+        return self._records.claim(image_id, values)
+
     def prepare(self, image_id: str, disk_format: str, container_format: str,
                 properties: Mapping[str, Optional[str]]) -> Image:
         """Give a queued image its formats and properties; a property of value None is removed.

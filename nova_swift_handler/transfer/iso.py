@@ -28,6 +28,7 @@ from nova_swift_handler.catalog import address, containers, names, offered, summ
 from nova_swift_handler.catalog.attributes import Attributes
 from nova_swift_handler.catalog.intent import Intent
 from nova_swift_handler.catalog.publish import Publisher
+from nova_swift_handler.glance.image import Image
 from nova_swift_handler.glance.published import Published
 from nova_swift_handler.glance.settings import IN_PLACE
 from nova_swift_handler.store import probe
@@ -49,7 +50,7 @@ def create(services: Services, name: str, path: str, *, attributes: Attributes,
     :raises ImageUnsupported: the file is no ISO 9660 image.
     :raises SwiftVhdError: something else failed; then nothing of the ISO is left.
     """
-    size = check(path)
+    check(path)
     ours = services.credentials.session()
     account = services.account(ours)
     container = services.containers.isos
@@ -60,22 +61,48 @@ def create(services: Services, name: str, path: str, *, attributes: Attributes,
     with begun.announced() as mark, template.new_image(
             images, name, "iso", "bare", attributes, mark=mark) as image:
         how, _why = images.choose(image.id)
-        with _stored(services, account, image.id, path, size, progress,
-                     how in IN_PLACE) as (view, digest):
-            def open_iso() -> Tuple[BinaryIO, int]:
-                stream = account.open(container, view)
-                return cast(BinaryIO, stream), stream.length
-
-            values = {"name": name, "id": image.id, "kind": "iso", "size": str(size),
-                      "checksum": "sha256:" + digest, "created_at": image.created_at,
-                      **attributes.lines()}
+        with prepared(services, account, image, name, path, attributes, progress,
+                      how in IN_PLACE) as (values, published):
             with template.described(account, container, name, values, images):
-                snapshot.register(images, image.id, Published(
-                    size, services.containers.images, image.id, open_iso,
-                    os_hash=("sha256", digest), disk_format="iso", address=functools.partial(
-                        address.make, account, services.containers, image.id)))
+                snapshot.register(images, image.id, published)
                 template.finish(images, image.id, attributes)
             return values
+
+
+@contextlib.contextmanager
+def prepared(services: Services, account: Account, image: Image, name: str, path: str,
+             attributes: Attributes, progress: Callable[[int, int], None],
+             for_glance: bool) -> Iterator[Tuple[Dict[str, str], Published]]:
+    """Give the properties of an ISO that is stored now, and what *image* is registered with.
+
+    If the caller's block raises, it is taken back.
+
+    :param for_glance: whether Glance is to read it in place.
+    :raises ImageUnsupported: the file is no ISO 9660 image.
+    """
+    size = check(path)
+    with _stored(services, account, image.id, path, size, progress, for_glance) as (view, digest):
+        yield {"name": name, "id": image.id, "kind": "iso", "size": str(size),
+               "checksum": "sha256:" + digest, "created_at": image.created_at,
+               **attributes.lines()}, published_of(
+                   account, services, image.id, view, size, "sha256:" + digest)
+
+
+def published_of(account: Account, services: Services, image_id: str, view: str, size: int,
+                 checksum: str) -> Published:
+    """Return a stored ISO as ``ImageService.register`` takes it.
+
+    :param checksum: as its properties have it.
+    """
+    def open_iso() -> Tuple[BinaryIO, int]:
+        stream = account.open(services.containers.isos, view)
+        return cast(BinaryIO, stream), stream.length
+
+    algorithm, _, digest = checksum.partition(":")
+    return Published(size, services.containers.images, image_id, open_iso,
+                     os_hash=(algorithm, digest) if digest else None, disk_format="iso",
+                     address=functools.partial(
+                         address.make, account, services.containers, image_id))
 
 
 def check(path: str) -> int:
@@ -109,6 +136,7 @@ def _stored(services: Services, account: Account, image_id: str, path: str, size
     parts = [(number, offset, min(step, size - offset))
              for number, offset in enumerate(range(0, size, step))]
     try:
+        # Until it is registered: who brings Glance in step leaves alone what is being stored.
         with Intent(account, container, upload_id, image_id):
             with futures.ThreadPoolExecutor(services.transfer.upload_threads) as pool:
                 digest = pool.submit(_sha256, path)
@@ -119,12 +147,12 @@ def _stored(services: Services, account: Account, image_id: str, path: str, size
                     progress(sum(part.size for part in entries), size)
             view = names.of_point(image_id, names.ISO_VIEW)
             publisher.put_manifest(view, entries, offered.ISO_CONTENT_TYPE)
-        publisher.enter(summary.of_iso(
-            image_id, container, size,
-            calendar.timegm(account.clock(container).utctimetuple())), view)
-        if for_glance:
-            publisher.offer(image_id, view, size, offered.ISO_CONTENT_TYPE)
-        yield view, digest.result()
+            publisher.enter(summary.of_iso(
+                image_id, container, size,
+                calendar.timegm(account.clock(container).utctimetuple())), view)
+            if for_glance:
+                publisher.offer(image_id, view, size, offered.ISO_CONTENT_TYPE)
+            yield view, digest.result()
     except exceptions.OutcomeUnknown:
         raise
     except BaseException:
