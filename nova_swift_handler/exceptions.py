@@ -111,6 +111,10 @@ class PointInvalid(SwiftVhdError):
     """What is recorded about a stored disk cannot be used."""
 
 
+class CatalogueInvalid(SwiftVhdError):
+    """A shared catalogue, or what it offers, is damaged or not what it says, and is not taken."""
+
+
 # -- glance -----------------------------------------------------------------------------------
 
 class GlanceError(SwiftVhdError):

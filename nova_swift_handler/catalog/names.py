@@ -62,6 +62,11 @@ class Containers:
         """ISO images, with ``<name>.properties`` beside them."""
         return self.prefix + "-isos"
 
+    @property
+    def catalogue(self) -> str:
+        """What is published for other clouds, with an index; made when something is."""
+        return self.prefix + "-catalogue"
+
     def volume(self, volume_id: str) -> str:
         """Everything of one volume."""
         return "%s-volume-%s" % (self.prefix, volume_id)

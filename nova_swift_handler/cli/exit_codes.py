@@ -56,6 +56,7 @@ _CODES = (
     (exceptions.GlanceError, GLANCE),
     (exceptions.VhdError, BAD_DATA),
     (exceptions.PointInvalid, BAD_DATA),
+    (exceptions.CatalogueInvalid, BAD_DATA),
     (exceptions.ImageUnsupported, BAD_DATA),
     (exceptions.TransferFailed, 8),
     (exceptions.StagingFull, 8),
