@@ -26,10 +26,11 @@ from bench.scenarios import (
     restores,
     resumes,
     snapshots,
+    syncing,
     templates,
 )
 
 ALL: Dict[str, Scenario] = {scenario.name: scenario for scenario in [
     *files.SCENARIOS, *snapshots.SCENARIOS, *deltas.SCENARIOS, *restores.SCENARIOS,
     *coalesce.SCENARIOS, *resumes.SCENARIOS, *deletes.SCENARIOS, *memory.SCENARIOS,
-    *listings.SCENARIOS, *templates.SCENARIOS]}
+    *listings.SCENARIOS, *templates.SCENARIOS, *syncing.SCENARIOS]}
