@@ -18,7 +18,7 @@ import contextlib
 import dataclasses
 import hashlib
 import logging
-from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Optional, Set, Tuple
 
 from nova_swift_handler import exceptions
 from nova_swift_handler.catalog import names, properties
@@ -87,10 +87,18 @@ def sync(services: Services, sr: str, *, delete: bool, dry_run: bool,
     :raises XapiError: there is no such SR, or it is none for ISOs.
     """
     account = services.account()
-    stored = [_iso(values) for values in properties.each(account, services.containers.isos)]
+    stored, damaged = [], []
+    for values in properties.each(account, services.containers.isos):
+        try:
+            stored.append(_iso(values))
+        except exceptions.PointInvalid as error:
+            damaged.append(Step(REFUSE, values.get("name", ""), values.get("id", ""),
+                                "its properties are damaged", error))
     with _reached(services, sr) as (session, where, transfer):
         held = isos.held(session, where)
-        planned = _plan(held, stored) + _gone(held, stored, delete)
+        known = {(step.id, step.name) for step in damaged} | {
+            (iso.image_id, iso.name) for iso in stored}
+        planned = _plan(held, stored) + damaged + _gone(held, known, delete)
         if not dry_run:
             total = 2 * sum(step.iso.size for step in planned
                             if step.iso and step.action in (PUSH, REPLACE))
@@ -157,8 +165,12 @@ def _plan(held: List[Kept], stored: List[Iso]) -> List[Step]:
     return planned
 
 
-def _gone(held: List[Kept], stored: List[Iso], delete: bool) -> List[Step]:
-    ids, called = {iso.image_id for iso in stored}, {iso.name for iso in stored}
+def _gone(held: List[Kept], known: Set[Tuple[str, str]], delete: bool) -> List[Step]:
+    """Return what is to be done about what was pushed and is stored no more.
+
+    :param known: image ids and names of what is stored.
+    """
+    ids, called = {each[0] for each in known}, {each[1] for each in known}
     return [Step(REMOVE if delete else SPARE, kept.name, kept.image_id,
                  "is stored no more" + ("" if delete else "; --delete removes it"), vdis=(kept,))
             for kept in held if kept.image_id is not None and kept.image_id not in ids

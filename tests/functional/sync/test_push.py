@@ -208,6 +208,18 @@ def test_an_iso_that_is_damaged_in_swift_is_not_pushed(home: Town, rack: Rack) -
     assert rack.vdis() == {}
 
 
+def test_an_iso_whose_properties_are_damaged_keeps_its_vdi_and_hinders_no_other(
+        home: Town, rack: Rack) -> None:
+    shown, _data = home.iso("one")
+    home.rows("iso", "sync", "--sr", rack.sr)
+    home.account.put(home.where.isos, "one.properties",
+                     b"name=one\nid=%s\n" % str(shown["id"]).encode())
+    home.iso("two")
+    assert home.actions("iso", "sync", "--sr", rack.sr, "--delete", code=7) == {
+        "one": "refused", "two": "push"}
+    assert set(rack.vdis()) == {"one", "two"}
+
+
 def test_only_an_iso_sr_takes_isos(home: Town, rack: Rack) -> None:
     home.iso("one")
     other = str(rack.simulated.ready["sr_uuid"])
