@@ -35,6 +35,7 @@ import nova.monkey_patch  # first, as nova.cmd does
 import argparse
 import contextlib
 import json
+import subprocess
 import sys
 import tempfile
 from typing import Any, Dict, Iterator
@@ -48,10 +49,18 @@ from nova.virt.xenapi import vm_utils
 
 from nova_swift_handler.nova_plugin.repairs import plugin_calls, urls
 from nova_swift_handler.sandbox.xapi.control import Control
+from tests.functional.simulator import nova_driver
+
+_WRITE = """
+import sys
 from nova_swift_handler.xapi.import_ import import_disk
 from nova_swift_handler.xapi.session import Session
 from nova_swift_handler.xapi.settings import XapiSettings
-from tests.functional.simulator import nova_driver
+url, password, uuid, path = sys.argv[1:]
+data = open(path, "rb").read()
+with Session(XapiSettings(url, "root", password)) as session:
+    import_disk(session, uuid, len(data), [data], "raw")
+"""
 
 
 def in_a_domu(request: Dict[str, Any]) -> Any:
@@ -62,10 +71,9 @@ def in_a_domu(request: Dict[str, Any]) -> Any:
         uuid = session.call_xenapi("VDI.get_uuid", vdi_ref)
         with tempfile.NamedTemporaryFile() as device:
             yield device.name
-            with open(device.name, "rb") as written, Session(XapiSettings(
-                    request["url"], "root", request["password"])) as ours:
-                data = written.read()
-                import_disk(ours, uuid, len(data), [data], "raw")
+            # In a process that eventlet has not patched.
+            subprocess.run([sys.executable, "-c", _WRITE, request["url"], request["password"],
+                            uuid, device.name], check=True)
 
     return attached
 
