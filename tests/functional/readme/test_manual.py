@@ -22,7 +22,7 @@ import hashlib
 import os
 import re
 import shutil
-from typing import Any, Dict
+from typing import Any, Dict, List
 
 import pytest
 
@@ -46,14 +46,19 @@ _needs_qemu = pytest.mark.skipif(shutil.which("qemu-img") is None,
 def test_the_commands_of_a_page_give_what_it_shows(shell: Any, name: str) -> None:
     page = PAGES / (name + ".rst")
     outputs: Dict[int, str] = {}
+    wrong: List[str] = []
     for step in steps(page):
         got = shell.type(step.command)
         if _RECORD and step.output:
             outputs[step.first] = shell.renewed(step, got)
         elif step.output:
-            shell.compare(step, got)
+            try:
+                shell.compare(step, got)
+            except AssertionError as error:
+                wrong.append(str(error))
     if outputs:
         record(page, outputs)
+    assert not wrong, "\n\n".join(wrong)
 
 
 @_needs_qemu
