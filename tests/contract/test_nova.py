@@ -47,11 +47,16 @@ TOUCHED: Dict[str, Any] = {
     "nova.compute.task_states.DELETING": None,
     "nova.conf.CONF": None,
     "nova.conf.xenserver.ALL_XENSERVER_OPTS": None,
+    "nova.exception.CertificateValidationFailed": None,
     "nova.exception.CouldNotFetchImage": None,
     "nova.exception.CouldNotUploadImage": None,
     "nova.exception.ImageNotFound": None,
     "nova.exception.ImageUnacceptable": None,
     "nova.exception.InstanceNotFound": None,
+    "nova.image.glance.GlanceImageServiceV2._get_verifier": [
+        "self", "context", "image_id", "trusted_certs"],
+    "nova.image.glance.GlanceImageServiceV2.show": [
+        "self", "context", "image_id", "include_locations", "show_deleted"],
     "nova.image.glance.get_api_servers": ["context"],
     "nova.objects.Instance.get_by_uuid": ["cls", "context", "uuid", "expected_attrs"],
     "nova.utils.get_auto_disk_config_from_instance": ["instance"],
@@ -92,7 +97,8 @@ VERBS = {
 OPTIONS = {
     "nova.conf.xenserver": ["connection_url", "connection_username", "connection_password",
                             "image_handler", "default_os_type"],
-    "nova.conf.glance": ["api_servers", "verify_glance_signatures"],
+    "nova.conf.glance": ["api_servers", "verify_glance_signatures",
+                         "enable_certificate_validation", "default_trusted_certificate_ids"],
     "nova.conf.netconf": ["host"],
     "nova.conf.compute": ["compute_driver"],
 }

@@ -140,9 +140,8 @@ def test_every_exit_code_is_explained_once() -> None:
     assert len(told) == len(set(told))
     kinds = [each for each in vars(exceptions).values()
              if isinstance(each, type) and issubclass(each, exceptions.SwiftVhdError)]
-    codes = {code for _kind, code in exit_codes._CODES} | {exit_codes.UNEXPECTED, exit_codes.USAGE,
-                                                           exit_codes.TERMINATED,
-                                                           exit_codes.UNHEALTHY, 0}
+    codes = {code for _kind, code in exit_codes._CODES} | {0} | {
+        value for name, value in vars(exit_codes).items() if name.isupper() and name != "_CODES"}
     assert {str(code) for code in codes} == set(told)
     for kind in kinds:
         assert str(exit_codes.of(kind("of a test"))) in told
