@@ -39,7 +39,7 @@ _PASSING = [
     (re.compile(r"(\bseed\b\D{1,3})\d+|(\bseconds\w*|mb_per_second)(\W+)[\d.]+"), "<figure>"),
     (re.compile(r"\b[\d.]+(s| MB/s)(?=[,\]])"), "<figure>"),
     (re.compile(r"disk size: .*"), "disk size: <figure>"),
-    (re.compile(r"\b[\d.]+ KiB"), "<little>"),  # of what is compressed, ids among it
+    (re.compile(r"\b[\d.]+ (KiB|B)\b"), "<little>"),  # of what is compressed, ids among it
     (re.compile(r"nova_swift_handler \d\S+"), "<version>"),
     (re.compile(r"[-─]{3,}"), "---"),
     (re.compile(r" +"), " "),
