@@ -23,7 +23,8 @@ import nova_swift_handler
 
 # Run inside Nova or a service of the sandbox, or with a second reader of VHDs.
 _NEED_MORE = ("nova_swift_handler.handler", "nova_swift_handler.nova_plugin.",
-              "nova_swift_handler.sandbox.run.", "nova_swift_handler.sandbox.demo.")
+              "nova_swift_handler.sandbox.run.", "nova_swift_handler.sandbox.demo.",
+              "nova_swift_handler.telemetry.notifier", "nova_swift_handler.doctor.nova_start")
 _MODULES = sorted(each.name for each in pkgutil.walk_packages(
     nova_swift_handler.__path__, "nova_swift_handler.")
     if not each.name.startswith(_NEED_MORE) and not each.name.endswith("__main__"))
