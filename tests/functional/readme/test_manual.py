@@ -31,7 +31,7 @@ from .console import record, steps
 
 _RECORD = os.environ.get("SWIFT_VHD_RECORD_MANUAL")
 # Each goes on with what those before it have left.
-_TOLD_IN_ORDER = ["daily", "housekeeping", "moving", "recovery", "kvm"]
+_TOLD_IN_ORDER = ["daily", "housekeeping", "monitoring", "moving", "recovery", "kvm"]
 # What getting disks back may need: nothing of ours.
 _PLAIN = {"swift", "curl", "qemu-img", "cmp", "grep", "for", "done", "eval", "export"}
 
