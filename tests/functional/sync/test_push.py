@@ -65,6 +65,11 @@ class Rack:
     def clear(self) -> None:
         self.simulated.control.clear_faults()
         with self.session() as session:
+            for ref, record in session.call("VM.get_all_records").items():
+                if not record["is_control_domain"] and not record["is_a_template"]:
+                    if record["power_state"] != "Halted":
+                        session.call("VM.hard_shutdown", ref)
+                    session.call("VM.destroy", ref)
             for record in session.call("VDI.get_all_records").values():
                 disks.destroy_vdi(session, record["uuid"], timeout=20)
 
