@@ -141,7 +141,9 @@ def _image(number: int, point: Point) -> Dict[str, Any]:
 
 
 def _times() -> Dict[str, Any]:
-    return {"created_at": str(_CREATED), "updated_at": str(_CREATED), "deleted": 0}
+    # As SQLAlchemy writes it, or pages would not end: Glance compares with a marker.
+    created = _CREATED.strftime("%Y-%m-%d %H:%M:%S.%f")
+    return {"created_at": created, "updated_at": created, "deleted": 0}
 
 
 def _insert(database: sqlite3.Connection, table: str, rows: Iterator[Dict[str, Any]]) -> None:
