@@ -155,10 +155,12 @@ class Shell:
 
 
 def _plain(text: str) -> str:
-    """Return *text* without what is passed over."""
-    for pattern, instead in _PASSING:
-        text = pattern.sub(instead, text)
-    return text.strip()
+    """Return *text* without what is passed over; names stay as they are."""
+    parts = re.split("(%s)" % _NAME.pattern, text)
+    for at in range(0, len(parts), 2):
+        for pattern, instead in _PASSING:
+            parts[at] = pattern.sub(instead, parts[at])
+    return "".join(parts).strip()
 
 
 def _sorted(text: str) -> str:

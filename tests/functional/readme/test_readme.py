@@ -36,4 +36,5 @@ def test_a_command_of_readme_works(shell: Any, step: Step) -> None:
     elif "volume list" in step.command or "sr chain" in step.command:
         assert "data-1" in out
     else:
-        assert out.strip() or "snapshot list" in step.command
+        nothing_to_tell = ("snapshot list", "template sync")
+        assert out.strip() or any(each in step.command for each in nothing_to_tell)
