@@ -189,23 +189,25 @@ class Uploader:
         run: Run = []
         following = 0
         # Closed at once when sending fails: the source has a disk attached in XAPI.
-        with contextlib.ExitStack() as stack:
-            blocks = stack.enter_context(contextlib.closing(source.blocks(wanted)))
-            stack.callback(lambda: self._hand_over(run))
-            for number, data in blocks:
-                self._begin(source.virtual_size)
-                if wanted is None:
-                    self._zero(following, number)
-                    following = number + 1
-                digest = self._news(number, data)
-                self._pending[number] = 0
-                if digest is not None:
-                    self._pending[number] = 1
-                    run.append(Outgoing(number, data, digest))
-                if len(run) == RUN:
-                    self._hand_over(run)
-                    run = []
-                self._progress((number + 1) * constants.BLOCK_SIZE, source.virtual_size)
+        with contextlib.closing(source.blocks(wanted)) as blocks:
+            # No ExitStack: that of Python 3.8 never ends when both raise the same error.
+            try:
+                for number, data in blocks:
+                    self._begin(source.virtual_size)
+                    if wanted is None:
+                        self._zero(following, number)
+                        following = number + 1
+                    digest = self._news(number, data)
+                    self._pending[number] = 0
+                    if digest is not None:
+                        self._pending[number] = 1
+                        run.append(Outgoing(number, data, digest))
+                    if len(run) == RUN:
+                        self._hand_over(run)
+                        run = []
+                    self._progress((number + 1) * constants.BLOCK_SIZE, source.virtual_size)
+            finally:
+                self._hand_over(run)
         self._begin(source.virtual_size)
         if wanted is None:
             self._zero(following, len(self._map))
