@@ -44,6 +44,7 @@ from tests.functional.simulator.process import PASSWORD
 from tests.functional.tenancy import keys
 from tests.unit.transfer import images
 
+_SOURCES = Path(__file__).parents[3]
 _COMPUTE = Path(__file__).parents[1] / "handler" / "compute.py"
 _PATCH = {"Content-Type": "application/openstack-images-v2.1-json-patch"}
 SESSIONS = ["session"]
@@ -137,7 +138,8 @@ def boot(bench: Bench, ext: Host, certificates: Path, tmp_path: Path) -> Boot:
             [sys.executable, str(_COMPUTE), str(path)], input=json.dumps({
                 "token": user.token, "user_id": user.user_id, "project_id": user.project_id,
                 "instance": str(uuid.uuid4()), "image": image_id}),
-            env=dict(os.environ, **{keys.DIRECTORY: str(certificates)}),
+            # The key manager is one of the tests, which are not installed.
+            env={**os.environ, "PYTHONPATH": str(_SOURCES), keys.DIRECTORY: str(certificates)},
             capture_output=True, check=False, text=True, timeout=120)
         assert done.returncode == 0, done.stderr
         bench.check_text(done.stderr)
