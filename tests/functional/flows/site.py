@@ -171,7 +171,7 @@ class Site:
         config.optionxform = str  # type: ignore[assignment,method-assign]
         config.read_string(before)
         for section, options in sections.items():
-            if not config.has_section(section):
+            if section != "DEFAULT" and not config.has_section(section):
                 config.add_section(section)
             for name, value in options.items():
                 config.set(section, name, str(value))
