@@ -28,7 +28,7 @@ bench:
 	$(NOVA) -m bench
 
 # What every change must pass.
-test: install check unit contract docs matrix functional tenancy
+test: install check unit contract docs matrix functional
 
 # That, and what takes long: every failure of XAPI, Swift and Glance, killed processes, the
 # simulated hosts themselves, Python 3.8 with the libraries of Nova's time, and all unit tests on
