@@ -31,7 +31,7 @@ import requests
 
 from nova_swift_handler import exceptions
 from nova_swift_handler.glance import activation, errors, locations_api
-from nova_swift_handler.glance.client import Client, Identity
+from nova_swift_handler.glance.client import Client
 from nova_swift_handler.glance.diagnosis import Finding
 from nova_swift_handler.glance.published import Published
 from nova_swift_handler.glance.records import PATCH, Records
@@ -51,14 +51,7 @@ def unfit(client: Client, records: Records, image_id: str) -> str:
         if records.get(image_id).takes_locations:
             return ""
         return f"{older}, and it takes none without (show_multiple_locations is false)"
-    try:
-        records.get(image_id, f"Looking at image {image_id} as the service account",
-                    Identity.SERVICE)
-    except exceptions.ImageUnavailable:
-        records.get(image_id)  # deleted meanwhile is another matter
-        return ("the service account may not see this image: it needs the role 'admin' besides "
-                "'service'")
-    return ""
+    return "" if records.seen_by_service(image_id) else locations_api.HIDDEN
 
 
 def register(client: Client, records: Records, image_id: str, published: Published) -> None:

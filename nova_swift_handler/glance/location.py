@@ -115,13 +115,9 @@ def unfit(client: Client, records: Records, image_id: str) -> str:
     older = locations_api.too_old(client)
     if older:
         return older
-    doing = f"Looking at image {image_id} as the service account"
-    try:
-        image = records.get(image_id, doing, Identity.SERVICE)
-    except exceptions.ImageUnavailable:
-        records.get(image_id)  # deleted meanwhile is another matter
-        return ("the service account may not see this image: it needs the role 'admin' besides "
-                "'service'")
+    image = records.seen_by_service(image_id)
+    if image is None:
+        return locations_api.HIDDEN
     other = records.newest_of({"status": "active"}, Identity.SERVICE)
     if image.shows_locations or (other is not None and other.shows_locations):
         return ("this Glance shows locations, and so the Swift key, to users: set "

@@ -23,6 +23,7 @@ from nova_swift_handler.glance import errors
 from nova_swift_handler.glance.client import Client, Identity
 
 API_VERSION = (2, 17)
+HIDDEN = "the service account may not see this image: it needs the role 'admin' besides 'service'"
 _FILTERED = ("It filters the addresses it reads: in glance-api.conf, [import_filtering_opts] "
              "allowed_ports must have Swift's port, as in allowed_ports = [80,443,8080], and "
              "allowed_hosts, if it is set, Swift's host.")

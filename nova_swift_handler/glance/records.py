@@ -47,6 +47,18 @@ class Records:
             raise exceptions.ImageUnavailable(f"{doing}: the image is deleted.")
         return image
 
+    def seen_by_service(self, image_id: str) -> Optional[Image]:
+        """Return the image's record as the service account sees it; None where only users do.
+
+        :raises ImageUnavailable: nobody does: it is gone.
+        """
+        try:
+            return self.get(image_id, f"Looking at image {image_id} as the service account",
+                            Identity.SERVICE)
+        except exceptions.ImageUnavailable:
+            self.get(image_id)
+            return None
+
     def list(self, filters: Mapping[str, str]) -> List[Image]:
         """Return all images that Glance shows and that match *filters* (attribute or property)."""
         return [Image.from_api(body) for body in self.bodies(filters)]

@@ -136,13 +136,8 @@ class Target:
         return self
 
     def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
-        if kind is None or self.uuid is None:
-            return
-        try:
-            disks.destroy_vdi(self._session, self.uuid)
-        except exceptions.XapiError as failure:
-            LOG.error("After a failed transfer VDI %s is left over on the SR; destroy it by "
-                      "hand: %s", self.uuid, failure)
+        if kind is not None and self.uuid is not None:
+            disks.discard(self._session, self.uuid, "a failed transfer")
 
     def create(self, virtual_size: int, blocks: Optional[int] = None) -> None:
         """Make the VDI, once its size in bytes is known.

@@ -83,17 +83,28 @@ def trim(number: int, data: bytearray, virtual_size: int) -> bytearray:
 def unchanged(path: str) -> Iterator[None]:
     """See that a file stays as it is while the context is.
 
+    What seems damaged in a file that changes need not be, so the change is told in its stead.
+
     :raises ImageUnsupported: it was changed.
     """
     def state() -> object:
-        found = os.stat(path)
+        try:
+            found = os.stat(path)
+        except FileNotFoundError:
+            return None
         return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
-    before = state()
-    yield
+    before, failure = state(), None
+    try:
+        yield
+    except (exceptions.VhdError, exceptions.ImageCorrupt, exceptions.ImageUnsupported) as error:
+        failure = error
     if state() != before:
         raise exceptions.ImageUnsupported(
-            "%s was changed while it was read; stop what writes to it, or take a copy" % path)
+            "%s was changed while it was read; stop what writes to it, or take a copy"
+            % path) from failure
+    if failure is not None:
+        raise failure
 
 
 class VdiSource(DiskSource):

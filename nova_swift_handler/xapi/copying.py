@@ -14,7 +14,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Callable, Mapping, Optional
 
 from nova_swift_handler import exceptions
@@ -22,8 +21,6 @@ from nova_swift_handler.xapi import beforehand, marked, repository
 from nova_swift_handler.xapi import disk as disks
 from nova_swift_handler.xapi import session as sessions
 from nova_swift_handler.xapi import task as tasks
-
-LOG = logging.getLogger(__name__)
 
 
 def copy(session: sessions.Session, vdi_uuid: str, transfer_id: str,
@@ -58,12 +55,12 @@ def copy(session: sessions.Session, vdi_uuid: str, transfer_id: str,
               check)
     except exceptions.TaskFailed as failure:
         full = repository.run_full(session, where, failure)  # while the copy takes its room
-        _destroy(session, made)
+        disks.discard(session, made, "a failed copy")
         if full is None:
             raise
         raise full from failure
     except BaseException:
-        _destroy(session, made)
+        disks.discard(session, made, "a failed copy")
         raise
     return made
 
@@ -76,11 +73,3 @@ def _fill(session: sessions.Session, vdi_uuid: str, made: str,
     with tasks.Call(session, doing, "VDI.copy", source, repository.NULL, repository.NULL,
                     target) as task:
         task.watch(progress, check)
-
-
-def _destroy(session: sessions.Session, uuid: str) -> None:
-    try:
-        disks.destroy_vdi(session, uuid)
-    except exceptions.XapiError as failure:
-        LOG.error("After a failed copy VDI %s is left over on the SR; destroy it by hand: %s",
-                  uuid, failure)

@@ -175,6 +175,18 @@ def _detach_from_dom0(session: sessions.Session, ref: str, uuid: str) -> None:
                     LOG.warning("%s", exc)
 
 
+def discard(session: sessions.Session, uuid: str, after: str) -> None:
+    """Do :func:`destroy_vdi` where there is a failure already; one more is told, not raised.
+
+    :param after: what has left the VDI, for the log: a phrase like ``"a failed copy"``.
+    """
+    try:
+        destroy_vdi(session, uuid)
+    except exceptions.XapiError as error:
+        LOG.error("After %s VDI %s is left over on the SR; destroy it by hand: %s", after, uuid,
+                  error)
+
+
 def _destroy_quietly(session: sessions.Session, ref: str, doing: str) -> None:
     """Destroy what the caller will not learn about; its own error is the one to tell."""
     try:

@@ -21,7 +21,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
 import re
 from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional
 
@@ -32,8 +31,6 @@ from nova_swift_handler.xapi import session as sessions
 from nova_swift_handler.xapi.export import Export
 from nova_swift_handler.xapi.import_ import import_disk
 from nova_swift_handler.xapi.repository import Repository
-
-LOG = logging.getLogger(__name__)
 
 MARK = "swift_vhd_iso"
 """The key in ``other_config`` of an ISO that was put there from here, and checked.
@@ -130,7 +127,7 @@ def put(session: sessions.Session, where: Repository, iso: Iso, transfer_id: str
         _mark(session, uuid, iso)
         marked.release(session, uuid)
     except BaseException as error:
-        _destroy(session, uuid)
+        disks.discard(session, uuid, "a failed push")
         if isinstance(error, exceptions.XapiError) and not isinstance(error, exceptions.SrFull):
             _raise_full(session, where, iso, error)
         raise
@@ -231,11 +228,3 @@ def _raise_full(session: sessions.Session, where: Repository, iso: Iso,
         raise exceptions.SrFull(
             f"{error}; {where} has {free} bytes free, the ISO needs {iso.size}; "
             f"{errors.FULL_ADVICE}", error.code, error.params) from error
-
-
-def _destroy(session: sessions.Session, uuid: str) -> None:
-    try:
-        disks.destroy_vdi(session, uuid)
-    except exceptions.XapiError as error:
-        LOG.error("After a failure VDI %s is left over on the ISO SR; destroy it by hand: %s",
-                  uuid, error)
