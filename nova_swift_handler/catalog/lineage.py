@@ -94,9 +94,19 @@ def of_volume(account: Account, containers: names.Containers, container: str,
 def of_container(account: Account, container: str) -> Heritage:
     """Return what *container* offers a disk that has no parent there: what uploads left.
 
+    There may be very many points; they are read only if there is something left.
+
     :raises StoreError: Swift could not be asked.
     """
     heritage = Heritage()
+    uploads, closed = set(), set()
+    for row in account.listing(container, names.DATA):
+        upload_id, _, part = row["name"][len(names.DATA):].partition("/")
+        uploads.add(upload_id)
+        if part == names.CLOSING:
+            closed.add(upload_id)
+    if uploads == closed and len(closed) <= len(lookup.complete_ids(account, container)):
+        return heritage
     named = {segment.name for point in lookup.points(account, container)
              for segment in point.segments if segment.container == container}
     add_unused(account, container, heritage, named)
@@ -108,7 +118,7 @@ def add_unused(account: Account, container: str, heritage: Heritage, named: Set[
     rows = []
     for row in account.listing(container, names.DATA):
         count = segments.count_of(row["bytes"])
-        if count and row["name"] not in named and not row["name"].endswith("/closing"):
+        if count and row["name"] not in named and not row["name"].endswith("/" + names.CLOSING):
             rows.append(Segment(container, row["name"], row["hash"], row["bytes"], count))
     with futures.ThreadPoolExecutor(_WORKERS) as pool:
         for segment, trailer in zip(rows, pool.map(lambda each: _trailer(account, each), rows)):

@@ -25,6 +25,7 @@ HEAD = "head"
 POINT = "point.json"
 POINTS = "points/"
 DATA = "data/"
+CLOSING = "closing"
 REGIONS = "regions/"
 INTENTS = "intents/"
 SWEEPS = INTENTS + "sweep-"
@@ -84,7 +85,7 @@ def view_parts(image_id: str, view: str) -> str:
 
 def closing(upload_id: str) -> str:
     """Return the name of the object that tells, among an upload's segments, what they make."""
-    return "%s%s/closing" % (DATA, upload_id)
+    return "%s%s/%s" % (DATA, upload_id, CLOSING)
 
 
 def intent(upload_id: str) -> str:

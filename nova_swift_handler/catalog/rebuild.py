@@ -108,7 +108,7 @@ class _Rebuild:
         lost: List[Point] = []
         for row in list(self._account.listing(self._container, names.DATA)):
             upload_id, _, part = row["name"][len(names.DATA):].partition("/")
-            if part != "closing" or upload_id in uploads:
+            if part != names.CLOSING or upload_id in uploads:
                 continue
             try:
                 point, _runs = closing.parse(self._account.get(self._container, row["name"]))

@@ -285,7 +285,8 @@ def _batches(wanted: Iterable[str]) -> Iterator[List[str]]:
 
 
 def _needed(name: str) -> bool:
-    return name.startswith((names.DATA, names.REGIONS)) and not name.endswith("/closing")
+    return (name.startswith((names.DATA, names.REGIONS))
+            and not name.endswith("/" + names.CLOSING))
 
 
 def _modified(row: Mapping[str, Any]) -> int:

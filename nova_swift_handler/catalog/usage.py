@@ -157,7 +157,7 @@ def _container(account: Account, container: str, points: List[Point], listing: D
             image_id = name.split("/")[1]
             below[image_id] = below.get(image_id, 0) + size
             result.views += size
-        elif name.startswith(names.DATA) and name.endswith("/closing"):
+        elif name.startswith(names.DATA) and name.endswith("/" + names.CLOSING):
             result.closings += size
         elif not name.startswith((names.DATA, names.REGIONS)):
             result.other += size

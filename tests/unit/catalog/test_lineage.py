@@ -61,8 +61,9 @@ def _point(account: MemoryAccount, sequence: int, seed: int, container: str = _V
     account.put(container, name, table)
     point = places.point(
         container=container, image_id=image_id, sequence=sequence, virtual_size=_SIZE,
-        digest=blocks.digest(_SIZE), regions=[RegionRef(0, name, [], 1)], segments=stored,
-        base=base)
+        digest=blocks.digest(_SIZE), upload_id=str(uuid.UUID(int=seed)),
+        regions=[RegionRef(0, name, [], 1)], segments=stored, base=base)
+    account.put(container, names.closing(point.upload_id), b"c")
     account.put_json(container, names.of_point(image_id, names.POINT), point.as_json())
     account.put_json(_NAMES.index, image_id, {
         "image_id": image_id, "kind": "snapshot", "container": container,
@@ -123,6 +124,24 @@ def test_segments_that_no_point_names_are_offered_by_digest(account: MemoryAccou
     assert found.stored == [*point.segments, left]
     assert len(found.unused) == 1
     assert found.unused.get(hashlib.sha256(b"\x09" * 2 ** 21).digest()) == (1, 0)
+    assert lineage.of_container(account, _VOLUME).stored == [left]
+
+
+def test_points_are_not_read_where_nothing_is_left(account: MemoryAccount) -> None:
+    read = []
+
+    def note(verb: str, container: str, name: str = "") -> None:
+        if verb == "GET" and name:
+            read.append(name)
+
+    for number in (1, 2):
+        _point(account, number, number)
+    account.request = note  # type: ignore[method-assign]
+    assert lineage.of_container(account, _VOLUME).stored == []
+    assert read == []
+    left = _segment(account, _VOLUME, "data/%s/000002" % uuid.UUID(int=2), 9)
+    assert lineage.of_container(account, _VOLUME).stored == []
+    account.put(_VOLUME, "data/dead/closing", b"c")
     assert lineage.of_container(account, _VOLUME).stored == [left]
 
 
