@@ -48,10 +48,12 @@ class Many(NamedTuple):
 
     :ivar config: a configuration for ``swift-vhd``.
     :ivar names: its containers.
+    :ivar volumes: ids of its volumes.
     """
 
     config: Path
     names: names.Containers
+    volumes: List[str]
 
 
 @contextlib.contextmanager
@@ -68,7 +70,7 @@ def points(site: Site, count: int) -> Iterator[Many]:
         for _done in pool.map(lambda point: _store(site, where, point), made):
             pass
     with _images(site, made):
-        yield Many(_config(site), where)
+        yield Many(_config(site), where, sorted({point.volume_id for point in made}))
 
 
 def _point(where: names.Containers, number: int) -> Point:

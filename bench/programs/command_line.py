@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""``swift-vhd image list``, whether or not the package is installed.
+"""``swift-vhd``'s commands that list very much, whether or not the package is installed.
 
 Takes the command line's arguments.
 """
@@ -19,13 +19,14 @@ from __future__ import annotations
 
 import sys
 
-from nova_swift_handler.cli import app, image
+from nova_swift_handler.cli import app, image, report
 
 
 def main() -> int:
     """Do it."""
     application = app.SwiftVhd()
     application.command_manager.add_command("image list", image.Listing)
+    application.command_manager.add_command("report", report.Report)
     return application.run(sys.argv[1:])
 
 

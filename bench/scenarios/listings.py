@@ -17,10 +17,11 @@ from __future__ import annotations
 import contextlib
 import json
 import subprocess
-from typing import Dict, Iterator, List
+from typing import Any, Iterator, List, Tuple
 
 from bench import many
 from bench.disks import MIB
+from bench.meter import Cost
 from bench.scenario import (
     LOWER,
     OURS,
@@ -35,7 +36,7 @@ from bench.scenario import (
 from bench.site import Site
 
 _POINTS = 10_000
-_ORPHANS, _PLAIN = "ours, --orphans", "swift list"
+_ORPHANS, _REPORT, _PLAIN = "ours, --orphans", "ours, report --html", "swift list"
 _TIME_LIMIT = 900
 
 
@@ -43,18 +44,28 @@ _TIME_LIMIT = 900
 def _prepared(site: Site, options: Options) -> Iterator[List[Contender]]:
     count = options.size // MIB
     with many.points(site, count) as store:
-        def ours(*more: str) -> Run:
+        def command(*argv: str) -> Tuple[Any, Cost]:
             with site.meter() as meter:
                 done = subprocess.run(
-                    [*program("list_images"), "--config-file", str(store.config), "image", "list",
-                     "-f", "json", *more], check=True, stdout=subprocess.PIPE,
-                    timeout=_TIME_LIMIT)
-            rows: List[Dict[str, str]] = json.loads(done.stdout)
+                    [*program("command_line"), "--config-file", str(store.config), *argv, "-f",
+                     "json"], check=True, stdout=subprocess.PIPE, timeout=_TIME_LIMIT)
+            return json.loads(done.stdout), meter.cost
+
+        def ours(*more: str) -> Run:
+            rows, cost = command("image", "list", *more)
             its = [row for row in rows if row["Project"] == "many"]
             check(len(its) == (0 if more else count), "%d of %d points are listed" % (
                 len(its), count))
             check(all(row["Orphan"] == "" for row in its), "points are taken for orphans")
-            return duration(meter.cost, 0, points=count)
+            return duration(cost, 0, points=count)
+
+        def report() -> Run:
+            page = site.directory / "many.html"
+            told, cost = command("report", "--html", str(page))
+            check(told["points"] == count, "%s points are in the report" % told["points"])
+            text = page.read_text(encoding="utf-8")
+            check(all(volume in text for volume in store.volumes), "volumes are missing in it")
+            return duration(cost, 0, page_bytes=told["size"])
 
         def plain() -> Run:
             with site.meter() as meter:
@@ -65,7 +76,7 @@ def _prepared(site: Site, options: Options) -> Iterator[List[Contender]]:
             return duration(meter.cost, 0, points=count)
 
         yield [Contender(OURS, ours), Contender(_ORPHANS, lambda: ours("--orphans")),
-               Contender(_PLAIN, plain)]
+               Contender(_REPORT, report), Contender(_PLAIN, plain)]
 
 
 SCENARIOS = [
