@@ -71,7 +71,8 @@ _MATRIX = [Environment("package-" + version, version,
 ENVIRONMENTS = {each.name: each for each in [
     Environment(
         venv.CLOUD, "3.11", "cloud-py311.txt",
-        ["keystone", "glance", "swift", "keystonemiddleware", "python-swiftclient", "cheroot"]),
+        ["keystone", "glance", "swift", "keystonemiddleware", "python-swiftclient",
+         "python-openstackclient", "cheroot"]),
     Environment(venv.NOVA, "3.11", "nova-py311.txt", [*_NOVA, *_TESTS, *_CHECKS], ours=True),
     # The oldest Python, with the libraries of Nova's own time.  Without wheel its pip runs each
     # setup.py in the half-made environment, where setuptools may meet a packaging too old for it.
