@@ -25,7 +25,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import uuid
-from typing import Iterator, List, NamedTuple, Optional
+from typing import Callable, Iterator, List, NamedTuple, Optional
 
 from nova_swift_handler import exceptions
 from nova_swift_handler.catalog import (
@@ -62,7 +62,7 @@ class Deleted(NamedTuple):
 
 
 def delete(account: Account, where: names.Containers, abilities: Abilities, point: Point,
-           force: bool = False) -> Deleted:
+           force: bool = False, withdraw: Callable[[], None] = lambda: None) -> Deleted:
     """Delete *point*; it may be gone already, in part or in whole.
 
     What made it visible goes first, then ``point.json``, and at that moment the point is gone.
@@ -72,6 +72,8 @@ def delete(account: Account, where: names.Containers, abilities: Abilities, poin
     :param force: go on though a child is so damaged that it cannot be relinked.  What is whole of
         that needs no other point, but for its ``delta.vhd``, which would be half a disk that
         looks like one: it is removed, and made anew when the child is mended.
+    :param withdraw: takes it from those who know of it elsewhere, once it is sure that no child
+        stands in the way; what it raises ends this, and nothing is deleted.
     :raises PointInvalid: a child cannot be relinked; nothing is deleted.
     :raises StoreError: Swift failed; delete it again.
     """
@@ -79,6 +81,7 @@ def delete(account: Account, where: names.Containers, abilities: Abilities, poin
     with Intent(account, container, str(uuid.uuid4()), point.image_id, kind=DELETE):
         links = _Links(account, abilities, point, force)
         links.mend()
+        withdraw()
         _hide(account, where, point.image_id)
         if point.kind == TEMPLATE:
             properties.remove(account, container, point.image_id)
@@ -230,6 +233,8 @@ def _relink(account: Account, abilities: Abilities, child: Point,
 
 def _children(account: Account, point: Point) -> Iterator[str]:
     """Yield the image ids of the complete points whose ``delta.vhd`` refers to *point*."""
+    if point.kind == TEMPLATE:
+        return  # a volume of its own, among thousands
     for row in account.listing(point.container, names.POINTS):
         image_id, _, part = row["name"][len(names.POINTS):].partition("/")
         if part != names.POINT or image_id == point.image_id:

@@ -15,6 +15,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import time
 from typing import Any, List, Tuple
 
@@ -57,14 +58,14 @@ class Delete(base.Lister):
             if point is None:
                 raise exceptions.ObjectMissing(
                     "Deleting %s: no snapshot or template of that image is stored" % image_id)
-            if images.exists(image_id):
-                if not parsed_args.with_image:
-                    raise exceptions.GlanceError(
-                        "Deleting %s: Glance still has the image, which would lose its bytes. "
-                        "Delete it there first, or say --with-image." % image_id)
-                images.delete(image_id)
-            done = deletion.delete(account, reached.containers, abilities, point,
-                                   parsed_args.force)
+            known = images.exists(image_id)
+            if known and not parsed_args.with_image:
+                raise exceptions.GlanceError(
+                    "Deleting %s: Glance still has the image, which would lose its bytes. "
+                    "Delete it there first, or say --with-image." % image_id)
+            done = deletion.delete(
+                account, reached.containers, abilities, point, parsed_args.force,
+                functools.partial(images.delete, image_id) if known else lambda: None)
             rows.append((image_id, point.container, done.removed, ", ".join(done.relinked),
                          ", ".join(done.unlinked)))
         return ("Image", "Container", "Objects Removed", "Relinked", "Unlinked"), rows

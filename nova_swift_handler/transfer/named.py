@@ -194,12 +194,17 @@ def delete(services: Services, kind: str, wanted: str, dry_run: bool = False) ->
             "%s set %s --unprotected`" % (item, item.image_id, kind, item.image_id))
     if dry_run:
         return Deleted(item, image is not None, [], 0)
-    if image is not None:
-        images.delete(item.image_id)
+
+    def withdraw() -> None:
+        if image is not None:
+            images.delete(item.image_id)
+
     point = None if kind == ISO else deletion.find(account, where, item.image_id)
     if point is not None and point.container == item.container:
-        done = deletion.delete(account, where, probe.abilities(account, where.index), point)
+        done = deletion.delete(account, where, probe.abilities(account, where.index), point,
+                               withdraw=withdraw)
     else:
+        withdraw()
         done = deletion.delete_named(account, where, item.container, item.image_id)
     return Deleted(item, image is not None, done.relinked, done.removed)
 

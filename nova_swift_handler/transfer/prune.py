@@ -18,13 +18,12 @@ import datetime
 from typing import List
 
 from nova_swift_handler import exceptions
-from nova_swift_handler.catalog import names, retention
+from nova_swift_handler.catalog import deletion, names, retention
 from nova_swift_handler.catalog.point import SNAPSHOT
 from nova_swift_handler.catalog.retention import Dated, Known, Policy, Verdict
 from nova_swift_handler.glance.service import ImageService
 from nova_swift_handler.store.abilities import Abilities
 from nova_swift_handler.store.account import Account
-from nova_swift_handler.transfer import reconcile
 from nova_swift_handler.transfer.census import Census
 
 
@@ -49,19 +48,20 @@ def delete(account: Account, where: names.Containers, abilities: Abilities,
 
     :raises GlanceError: it is protected, or others than its owner may see it, by now; or Glance
         did not delete it.
-    :raises SwiftVhdError: it could not be deleted here; its image is gone, so ``swift-vhd store
-        reconcile`` will.
+    :raises PointInvalid: a newer snapshot that refers to it is damaged; nothing was deleted.
+    :raises StoreError: Swift failed; if its image is gone, ``swift-vhd store reconcile`` goes on.
     """
+    point = census.held[image_id].point
+    assert point is not None, "as the plan found"
     try:
         image = images.get(image_id)
     except exceptions.AccessRefused:
         raise
     except exceptions.ImageUnavailable:
         image = None
-    if image is not None:
-        if image.protected or image.visibility != "private":
-            raise exceptions.GlanceError(
-                "Deleting the snapshot %s: its image is %s, so it stays" % (
-                    image_id, "protected" if image.protected else image.visibility))
-        images.delete(image_id)
-    reconcile.delete(account, where, abilities, census.held[image_id])
+    if image is not None and (image.protected or image.visibility != "private"):
+        raise exceptions.GlanceError(
+            "Deleting the snapshot %s: its image is %s, so it stays" % (
+                image_id, "protected" if image.protected else image.visibility))
+    deletion.delete(account, where, abilities, point, withdraw=lambda: None if image is None else
+                    images.delete(image_id))

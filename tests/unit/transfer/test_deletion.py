@@ -180,6 +180,29 @@ def test_a_damaged_child_keeps_its_parent_unless_forced(template: World, how: st
     assert first in world.points()
 
 
+@pytest.mark.parametrize("damaged", [False, True])
+def test_its_image_goes_when_nothing_stands_in_the_way_and_first(template: World,
+                                                                 damaged: bool) -> None:
+    world = template.copied()
+    _first, second, third, *_others = _points(world)
+    if damaged:
+        _damage(world, third, "table")
+    seen: List[bool] = []
+
+    def withdraw() -> None:
+        seen.append(second in world.points())
+        raise exceptions.GlanceError("it is protected by now")
+
+    before = _etags(world)
+    with pytest.raises(exceptions.PointInvalid if damaged else exceptions.GlanceError):
+        deletion.delete(world.account, NAMES, ABILITIES, second, withdraw=withdraw)
+    assert seen == ([] if damaged else [True])
+    assert {key for key in before if second.image_id in key[1]} <= set(_etags(world))
+    assert second in world.points()
+    if not damaged:
+        world.check()
+
+
 @pytest.mark.parametrize("how", ["point.json", "table"])
 def test_a_damaged_child_is_mended_after_its_parent_was_deleted_by_force(
         template: World, how: str) -> None:
