@@ -198,7 +198,7 @@ def test_an_image_is_shown(shelf: Shelf) -> None:
 
 def test_ordinary_clients_see_ordinary_images(shelf: Shelf) -> None:
     env, user = shelf.site.env, shelf.site.env["users"][ALICE]
-    programs = plan.load(Layout(pathlib.Path(env["root"]))).cloud_python.parent
+    programs = pathlib.Path(plan.load(Layout(pathlib.Path(env["root"]))).cloud_python).parent
     path = shelf.directory / "saved.vhd"
     account = {
         "OS_AUTH_URL": env["keystone_url"], "OS_USERNAME": user["name"],
