@@ -32,7 +32,7 @@ test: install check unit contract docs matrix functional
 
 # That, and what takes long: every failure of XAPI, Swift and Glance, killed processes, the
 # simulated hosts themselves, Python 3.8 with the libraries of Nova's time, and all unit tests on
-# every Python.
+# every Python, with examples that chance chooses.
 test-all: test functional-all py38 matrix-all
 
 install:
@@ -71,8 +71,8 @@ matrix:
 	  sh VERSION $(MATRIX)
 
 matrix-all: matrix
-	@printf '%s\n' $(PYTHONS) | xargs -P 2 -I VERSION $(SHELL) -c '$(ON_PYTHON)' \
-	  sh VERSION tests/unit $(NEED_NOVA:%=--ignore %)
+	@printf '%s\n' $(PYTHONS) | SWIFT_VHD_TEST_RANDOM=1 xargs -P 2 -I VERSION $(SHELL) -c \
+	  '$(ON_PYTHON)' sh VERSION tests/unit $(NEED_NOVA:%=--ignore %)
 
 PYTHONS = 3.8 3.9 3.10 3.11 3.12 3.13
 MATRIX = tests/unit/test_imports.py tests/unit/conf tests/unit/cli tests/unit/store \

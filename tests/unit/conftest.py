@@ -15,8 +15,17 @@
 from __future__ import annotations
 
 import logging
+import os
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# However slow the machine is; and the same examples each time, so that what chance finds keeps
+# nobody from a change that has nothing to do with it.  For others set SWIFT_VHD_TEST_RANDOM.
+settings.register_profile(
+    "ours", deadline=None, derandomize="SWIFT_VHD_TEST_RANDOM" not in os.environ,
+    suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("ours")
 
 
 @pytest.fixture(autouse=True)

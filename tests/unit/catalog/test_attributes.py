@@ -17,7 +17,7 @@ from __future__ import annotations
 from typing import Dict, List
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nova_swift_handler import exceptions
@@ -32,7 +32,6 @@ _SOME = st.builds(
     st.none() | st.integers(0, 10 ** 6), st.none() | st.booleans(), _CUSTOM)
 
 
-@settings(deadline=None)
 @given(_SOME)
 def test_what_is_written_is_read_back(chosen: Attributes) -> None:
     lines = properties.parse(properties.pack({"name": "n", "id": "i", **chosen.lines()}))
@@ -40,7 +39,6 @@ def test_what_is_written_is_read_back(chosen: Attributes) -> None:
     assert {key for key in lines if not is_chosen(key)} == {"name", "id"}
 
 
-@settings(deadline=None)
 @given(_SOME, _SOME, st.lists(_KEYS, max_size=2))
 def test_a_change_touches_what_it_names_alone(before: Attributes, change: Attributes,
                                               unset: List[str]) -> None:

@@ -19,7 +19,7 @@ import struct
 import tracemalloc
 from typing import Dict, Tuple
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nova_swift_handler.catalog import segment
@@ -39,7 +39,6 @@ def _map(wanted: Dict[int, Tuple[int, int, bytes]]) -> BlockMap:
     return result
 
 
-@settings(deadline=None)
 @given(_PLACES, st.integers(0, 60), st.integers(0, 60))
 def test_places_come_back_ascending_and_others_are_zero(
         wanted: Dict[int, Tuple[int, int, bytes]], first: int, end: int) -> None:
@@ -65,7 +64,6 @@ def test_a_slot_says_where_in_its_segment_a_block_is() -> None:
     assert Place(9, 0, 3, b"").offset == 3 * segment.STRIDE
 
 
-@settings(deadline=None)
 @given(_PLACES, st.integers(0, 2 ** 41))
 def test_the_digest_is_the_documented_one(wanted: Dict[int, Tuple[int, int, bytes]],
                                           size: int) -> None:

@@ -17,7 +17,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Dict, List, Tuple
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nova_swift_handler.catalog import changes, region
@@ -62,7 +62,6 @@ def _told(found: changes.Changes) -> List[Tuple[int, object, int]]:
     return [(change.block, change.segment, change.slot) for change in found]
 
 
-@settings(deadline=None)
 @given(_DISKS, _DISKS, st.integers(0, 1))
 def test_both_ways_tell_the_same(before: Dict[int, int], after: Dict[int, int],
                                  shift: int) -> None:

@@ -21,7 +21,7 @@ import zlib
 from typing import List, Tuple
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nova_swift_handler import exceptions
@@ -32,7 +32,6 @@ from nova_swift_handler.catalog.closing import Run
 from . import places
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 9)), max_size=40))
 def test_a_closing_gives_back_the_point_and_where_its_blocks_are(
         where: List[Tuple[int, int]]) -> None:

@@ -17,7 +17,7 @@ from __future__ import annotations
 import tracemalloc
 from typing import Dict, List, Tuple
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nova_swift_handler.catalog.digests import DigestTable
@@ -25,7 +25,6 @@ from nova_swift_handler.catalog.digests import DigestTable
 from . import places
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 30), st.integers(0, 9), st.integers(0, 9))),
        st.integers(0, 1))
 def test_the_first_place_of_a_digest_is_found_and_no_others(

@@ -17,7 +17,7 @@ from __future__ import annotations
 from typing import Dict
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nova_swift_handler.catalog import properties
@@ -26,7 +26,6 @@ _VALUES = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
 _KEYS = st.from_regex(r"[A-Za-z_][A-Za-z0-9_.:-]{0,30}", fullmatch=True)
 
 
-@settings(deadline=None)
 @given(st.dictionaries(_KEYS, _VALUES))
 def test_what_is_packed_is_parsed_back(values: Dict[str, str]) -> None:
     assert properties.parse(properties.pack(values)) == values

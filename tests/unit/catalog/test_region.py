@@ -49,7 +49,7 @@ def _bytes(region: Region) -> List[List[Any]]:
     return found
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 99)), unique=True, max_size=60),
        st.integers(0, 3))
 def test_a_region_reads_back_and_stitches_its_blocks_in_order(where: List[Any],

@@ -20,7 +20,7 @@ import uuid
 from typing import List, Tuple
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nova_swift_handler import exceptions
@@ -37,7 +37,6 @@ def _trailer(count: int = 3) -> Trailer:
                    [(number * 5, bytes([number]) * 32) for number in range(count)])
 
 
-@settings(deadline=None)
 @given(_ENTRIES, st.uuids(), st.integers(0, 2 ** 64 - 1),
        st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=16),
        st.binary(max_size=3000))
@@ -96,7 +95,6 @@ def test_a_volume_id_that_has_no_room_is_refused(volume: str) -> None:
         Trailer(volume, _UPLOAD, 0, []).pack()
 
 
-@settings(deadline=None)
 @given(st.integers(0, 1000), st.integers(1, 255))
 def test_any_changed_byte_is_noticed(at: int, change: int) -> None:
     packed = bytearray(_trailer().pack())

@@ -144,7 +144,7 @@ def test_libvhdi_reads_a_chain(libvhdi: Any, tmp_path: pathlib.Path) -> None:  #
         file.close()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.dictionaries(st.integers(0, 30), st.sampled_from(sorted(SHELF.blocks)), max_size=20))
 def test_any_disk_can_be_had_of_any_blocks(where: Where) -> None:
     data = SHELF.assemble(Whole(31 * _BLOCK, _places(where), SHELF.stored, _ID))

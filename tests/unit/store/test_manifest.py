@@ -18,7 +18,7 @@ import base64
 from typing import List
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nova_swift_handler.store import manifest
@@ -47,7 +47,6 @@ def _bytes(entries: List[Entry]) -> List[object]:
     return result
 
 
-@settings(deadline=None)
 @given(_ENTRIES)
 def test_merging_changes_no_byte(entries: List[Entry]) -> None:
     merged = list(manifest.merged(entries))
@@ -56,7 +55,6 @@ def test_merging_changes_no_byte(entries: List[Entry]) -> None:
     assert sum(entry.length for entry in merged) == len(_bytes(entries))
 
 
-@settings(deadline=None)
 @given(_ENTRIES)
 def test_nothing_that_continues_is_left_apart(entries: List[Entry]) -> None:
     merged = list(manifest.merged(entries))

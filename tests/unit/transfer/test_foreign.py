@@ -121,7 +121,7 @@ def test_a_chain_is_coalesced_whatever_the_order_in_its_tar(staging: TransferSet
     assert len(target.lengths) == len(order)
 
 
-@settings(deadline=None, max_examples=40,
+@settings(max_examples=40,
           suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(st.integers(2, 5), st.integers(0, 10 ** 6), st.data())
 def test_any_chain_of_partial_bitmaps_is_exact(staging: TransferSettings, count: int, seed: int,
@@ -326,7 +326,7 @@ def test_a_gzip_of_something_else_is_corrupt(staging: TransferSettings) -> None:
     _refused(gzip.compress(disks.noise(5000, 3)), staging, exceptions.ImageCorrupt, "damaged")
 
 
-@settings(deadline=None, max_examples=150,
+@settings(max_examples=150,
           suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(st.data())
 def test_no_damage_makes_anything_but_our_error(staging: TransferSettings,

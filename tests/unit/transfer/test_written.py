@@ -33,8 +33,8 @@ from .test_chain import small_file_system  # noqa: F401  (a fixture)
 _UNIT = 4096
 
 
-@settings(deadline=None, max_examples=60,
-          suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60,
+          suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(st.integers(1, 3 * _UNIT), st.data())
 def test_what_is_given_back_is_what_was_not_written(staging: TransferSettings, sectors: int,
                                                     data: st.DataObject) -> None:

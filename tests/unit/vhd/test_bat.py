@@ -18,7 +18,7 @@ import struct
 from typing import List
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nova_swift_handler import exceptions
@@ -29,7 +29,6 @@ _UNUSED = constants.UNUSED
 _TABLES = st.lists(st.integers(0, _UNUSED), max_size=300)
 
 
-@settings(deadline=None)
 @given(_TABLES)
 def test_a_table_is_big_endian_and_padded_to_whole_sectors(offsets: List[int]) -> None:
     data = Bat(offsets).pack()
@@ -39,7 +38,6 @@ def test_a_table_is_big_endian_and_padded_to_whole_sectors(offsets: List[int]) -
     assert set(data[len(offsets) * 4:]) <= {0xFF}
 
 
-@settings(deadline=None)
 @given(_TABLES)
 def test_what_is_packed_is_parsed_back(offsets: List[int]) -> None:
     bat = Bat.parse(Bat(offsets).pack(), len(offsets))

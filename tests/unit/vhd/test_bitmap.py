@@ -17,7 +17,7 @@ from __future__ import annotations
 from typing import List
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nova_swift_handler.vhd import bitmap as bitmaps
@@ -36,7 +36,6 @@ def _padded(bits: List[bool], padding: int) -> bytes:
     return bytes(data)
 
 
-@settings(deadline=None)
 @given(_BITS, st.integers(0, 127))
 def test_runs_give_back_each_bit(bits: List[bool], padding: int) -> None:
     seen: List[bool] = []
@@ -50,7 +49,6 @@ def test_runs_give_back_each_bit(bits: List[bool], padding: int) -> None:
     assert seen == bits
 
 
-@settings(deadline=None)
 @given(_BITS, st.integers(0, 127))
 def test_full_means_each_of_the_sectors_and_no_more(bits: List[bool], padding: int) -> None:
     assert bitmaps.is_full(_padded(bits, padding), len(bits)) == all(bits)
@@ -64,7 +62,6 @@ def test_one_missing_sector_is_not_full(count: int) -> None:
     assert bitmaps.is_full(independent.bitmap([True] * count), count)
 
 
-@settings(deadline=None)
 @given(st.lists(st.booleans(), min_size=8, max_size=64))
 def test_blanking_zeroes_absent_sectors_and_touches_no_other(bits: List[bool]) -> None:
     data = bytearray(b"".join(bytes([index + 1]) * 512 for index in range(len(bits))))
@@ -73,7 +70,6 @@ def test_blanking_zeroes_absent_sectors_and_touches_no_other(bits: List[bool]) -
         assert data[index * 512:(index + 1) * 512] == bytes([index + 1 if bit else 0]) * 512
 
 
-@settings(deadline=None)
 @given(_BITS, st.integers(0, 127), st.integers(0, 250))
 def test_what_is_behind_the_first_sectors_is_cleared(bits: List[bool], padding: int,
                                                      sectors: int) -> None:
@@ -84,7 +80,6 @@ def test_what_is_behind_the_first_sectors_is_cleared(bits: List[bool], padding: 
     assert kept == (whole >> beyond << beyond).to_bytes(len(bitmap), "big")
 
 
-@settings(deadline=None)
 @given(_BITS, st.data())
 def test_marking_sets_just_those_sectors(bits: List[bool], data: st.DataObject) -> None:
     first = data.draw(st.integers(0, len(bits)))

@@ -94,7 +94,6 @@ def _open(vhds: List[bytes]) -> Chain:
     return Chain([VhdFile(io.BytesIO(vhd)) for vhd in vhds])
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(_chains(), st.data())
 def test_any_range_is_what_the_bitmaps_of_all_say(model: Model, data: st.DataObject) -> None:
     chain = _open(model.vhds)
@@ -107,7 +106,6 @@ def test_any_range_is_what_the_bitmaps_of_all_say(model: Model, data: st.DataObj
     assert chain.read(start, count) == expected + bytes(count - len(expected))
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(_chains(), st.sampled_from([512, 4096, 12288, 65536, 2 ** 21]))
 def test_the_blocks_of_all_come_ascending_and_hold_all_that_is_not_zero(model: Model,
                                                                        size: int) -> None:
@@ -122,7 +120,7 @@ def test_the_blocks_of_all_come_ascending_and_hold_all_that_is_not_zero(model: M
     assert not any(rebuilt[len(model.disk):])
 
 
-@settings(deadline=None, max_examples=40, suppress_health_check=[
+@settings(max_examples=40, suppress_health_check=[
     HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 @given(_chains(unit=8, same_size=True, fixed=False))
 def test_libvhdi_reads_the_same(libvhdi: Any, model: Model) -> None:
@@ -221,7 +219,7 @@ def test_messages_have_the_names_that_were_given() -> None:
         Chain(files, ["leaf.vhd", "base.vhd"])
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(st.data())
 def test_no_damage_makes_anything_but_our_error(data: st.DataObject) -> None:
     block = Block(independent.bitmap([True, False] * 4), disks.noise(4096, 1))

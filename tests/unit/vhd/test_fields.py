@@ -18,7 +18,7 @@ import pathlib
 import struct
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nova_swift_handler.vhd import fields
@@ -28,7 +28,6 @@ from .conftest import QemuImg
 _MIB = 2048  # sectors
 
 
-@settings(deadline=None)
 @given(st.integers(0, 2 ** 33))
 def test_geometry_never_says_more_than_the_disk_holds(sectors: int) -> None:
     cylinders, heads, per_track = fields.geometry(sectors)

@@ -21,7 +21,7 @@ import tracemalloc
 from typing import Any, Dict, List, Tuple
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nova_swift_handler import exceptions
@@ -63,7 +63,6 @@ def _disks(draw: Any) -> Tuple[bytes, bytearray, int]:
     return vhd, model, block_size
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(_disks(), st.data())
 def test_any_range_is_what_the_bitmaps_say(disk: Tuple[bytes, bytearray, int],
                                            data: st.DataObject) -> None:
@@ -76,7 +75,6 @@ def test_any_range_is_what_the_bitmaps_say(disk: Tuple[bytes, bytearray, int],
     assert file.read(offset, size) == expected + bytes(size - len(expected))
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(_disks(), st.sampled_from([512, 1536, 4096, 16384, 2 ** 21]))
 def test_pieces_that_are_not_held_are_zero_and_all_others_are_told_ascending(
         disk: Tuple[bytes, bytearray, int], size: int) -> None:
@@ -265,7 +263,7 @@ def test_a_malformed_file_is_refused_when_opened(vhd: bytes, match: str) -> None
         VhdFile(io.BytesIO(vhd))
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(st.data())
 def test_no_damage_makes_anything_but_our_error(data: st.DataObject) -> None:
     damaged = bytearray(_dynamic())

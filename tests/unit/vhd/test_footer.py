@@ -17,7 +17,7 @@ from __future__ import annotations
 import struct
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nova_swift_handler import exceptions
@@ -30,7 +30,6 @@ _SECTORS = st.integers(1, constants.MAX_VIRTUAL_SIZE // 512)
 _TYPES = st.sampled_from((2, 3, 4))
 
 
-@settings(deadline=None)
 @given(_SECTORS, _TYPES, st.binary(min_size=16, max_size=16), st.integers(0, 2 ** 32 - 1),
        st.integers(0, 2 ** 64 - 1), st.binary(min_size=4, max_size=4))
 def test_what_is_packed_is_parsed_back(sectors: int, kind: int, unique_id: bytes, timestamp: int,
@@ -39,7 +38,6 @@ def test_what_is_packed_is_parsed_back(sectors: int, kind: int, unique_id: bytes
     assert Footer.parse(footer.pack()) == footer
 
 
-@settings(deadline=None)
 @given(_SECTORS, _TYPES, st.binary(min_size=16, max_size=16))
 def test_fields_stand_where_the_specification_puts_them(sectors: int, kind: int,
                                                         unique_id: bytes) -> None:

@@ -17,7 +17,7 @@ from __future__ import annotations
 import struct
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nova_swift_handler import exceptions
@@ -28,7 +28,6 @@ from . import independent
 _BLOCK_SIZES = st.sampled_from([2 ** power for power in range(12, 25)])
 
 
-@settings(deadline=None)
 @given(st.integers(0, 2 ** 20), st.integers(0, 2 ** 64 - 1), _BLOCK_SIZES,
        st.binary(min_size=16, max_size=16), st.integers(0, 2 ** 32 - 1),
        st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=100))
@@ -38,7 +37,6 @@ def test_what_is_packed_is_parsed_back(entries: int, table: int, block_size: int
     assert Header.parse(header.pack()) == header
 
 
-@settings(deadline=None)
 @given(st.integers(0, 2 ** 20), _BLOCK_SIZES, st.binary(min_size=16, max_size=16))
 def test_fields_stand_where_the_specification_puts_them(entries: int, block_size: int,
                                                         parent: bytes) -> None:

@@ -21,7 +21,7 @@ import tracemalloc
 from typing import Any, Dict, List, Optional, Tuple
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nova_swift_handler import exceptions
@@ -143,7 +143,6 @@ def test_a_full_disk_of_2040_gib_can_still_be_addressed(qemu_img: QemuImg, libvh
     opened.close()
 
 
-@settings(deadline=None)
 @given(st.integers(1, 300 * 8), st.sampled_from([4096, 65536, 2 ** 19, 2 ** 21, 2 ** 24]),
        st.data())
 def test_the_length_and_each_place_are_known_beforehand(sectors: int, block_size: int,
@@ -255,7 +254,6 @@ def test_libvhdi_reads_a_chain_of_ours(libvhdi: Any, tmp_path: pathlib.Path, siz
 
 # -- placed -----------------------------------------------------------------------------------
 
-@settings(deadline=None)
 @given(st.integers(1, 200), st.booleans(), st.data())
 def test_blocks_may_lie_anywhere_behind_the_head(sectors: int, differencing: bool,
                                                  data: st.DataObject) -> None:

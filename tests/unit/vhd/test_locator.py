@@ -19,7 +19,7 @@ import struct
 from typing import Dict, List, Optional, Tuple
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nova_swift_handler import exceptions
@@ -85,7 +85,6 @@ def test_obsolete_kinds_are_passed_over(platform: bytes) -> None:
     assert _paths(_vhd([(platform, 1, b"whatever")])) == {}
 
 
-@settings(deadline=None)
 @given(_NAMES)
 def test_what_is_laid_out_is_read_back(name: str) -> None:
     layout = Layout(5 * _SMALL, [], b"c" * 16, _SMALL, Parent(b"p" * 16, name))
@@ -97,7 +96,6 @@ def test_what_is_laid_out_is_read_back(name: str) -> None:
     assert header.parent_unique_id == b"p" * 16
 
 
-@settings(deadline=None)
 @given(st.sampled_from([locator.W2RU, locator.W2KU, locator.MACX]), _NAMES)
 def test_what_is_encoded_is_decoded(platform: bytes, name: str) -> None:
     assert locator.decode(platform, locator.encode(platform, name)) == name

@@ -22,7 +22,7 @@ import tracemalloc
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nova_swift_handler import exceptions
@@ -170,7 +170,6 @@ def test_what_we_lay_out_we_read_back() -> None:
     assert reader.footer.unique_id == b"i" * 16
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.integers(1, 80), st.data())
 def test_any_order_gaps_and_bitmaps_are_read_exactly(sectors: int, data: st.DataObject) -> None:
     count = -(-sectors // 8)
@@ -315,7 +314,7 @@ def test_a_stream_longer_than_announced_is_refused() -> None:
         _drain(data, len(_GOOD))
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(st.data())
 def test_no_damage_makes_anything_but_our_error(data: st.DataObject) -> None:
     # Checksums are made right again, so that damage reaches what is behind them.

@@ -63,7 +63,6 @@ def _write(writes: List[Write], size: int, block_size: int = _SMALL,
 
 # -- sector by sector -------------------------------------------------------------------------
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.integers(1, 200), st.sampled_from([4096, 16384, 4 * _MIB]), st.booleans(), st.data())
 def test_just_the_sectors_that_were_written_are_present(
         sectors: int, block_size: int, differencing: bool, data: st.DataObject) -> None:
@@ -107,7 +106,6 @@ class Layers:
                 self.disk[offset:offset + len(data)] = data
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.integers(1, 200), st.lists(st.sampled_from([4096, 8192, 32768]), min_size=1, max_size=5),
        st.data())
 def test_a_chain_of_written_layers_is_the_disk_after_all_writes(
@@ -118,7 +116,7 @@ def test_a_chain_of_written_layers_is_the_disk_after_all_writes(
     assert chain.read(0, size) == layers.disk
 
 
-@settings(deadline=None, max_examples=30, suppress_health_check=[
+@settings(max_examples=30, suppress_health_check=[
     HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 @given(st.integers(1, 30), st.integers(0, 7),
        st.lists(st.sampled_from([4096, 8192, 32768]), min_size=1, max_size=4), st.data())
@@ -236,7 +234,6 @@ def _block(number: int, bits: Optional[List[bool]] = None) -> Block:
                  bytearray(disks.noise(_SMALL, number)))
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.integers(1, 80), st.booleans(), st.booleans(), st.data())
 def test_a_stream_has_the_blocks_where_its_layout_has_them(
         sectors: int, differencing: bool, gaps: bool, data: st.DataObject) -> None:
