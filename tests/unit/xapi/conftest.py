@@ -59,10 +59,29 @@ def session(settings: sessions.XapiSettings) -> Iterator[sessions.Session]:
 
 @pytest.fixture
 def hasty(settings: sessions.XapiSettings) -> Iterator[sessions.Session]:
-    """A session that would rather give up than wait."""
-    with sessions.Session(dataclasses.replace(
-            settings, idle_timeout=0.6, finish_timeout=0.6)) as opened:
+    """A session that would rather give up than wait where nothing moves."""
+    with sessions.Session(dataclasses.replace(settings, idle_timeout=0.6)) as opened:
         yield opened
+
+
+@pytest.fixture
+def curt(settings: sessions.XapiSettings) -> Iterator[sessions.Session]:
+    """A session that does not wait for tasks to be settled."""
+    with sessions.Session(dataclasses.replace(settings, finish_timeout=0.2)) as opened:
+        yield opened
+
+
+class Clock:
+    """Stands for the module ``time`` in one module: time passes there while that sleeps."""
+
+    def __init__(self) -> None:
+        self._now = 0.0
+
+    def monotonic(self) -> float:
+        return self._now
+
+    def sleep(self, seconds: float) -> None:
+        self._now += seconds
 
 
 @pytest.fixture

@@ -72,7 +72,7 @@ class Exchange:
         data, self._body = self._body[:size], self._body[size:]
         return data
 
-    def wait_for_close(self, timeout: float = 20) -> bool:
+    def wait_for_close(self, timeout: float = 60) -> bool:
         """Whether the client dropped the connection within the time."""
         self.sock.settimeout(timeout)
         try:
@@ -95,6 +95,9 @@ class Host:
     def __init__(self, address: str = "127.0.0.1", port: int = 0,
                  tls: Optional[ssl.SSLContext] = None) -> None:
         self._listener = socket.socket()
+        if port:
+            # Connections of earlier tests, dying at the same port, are not in the way.
+            self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self._listener.bind((address, port))
         self._listener.listen(64)
         self._tls = tls
@@ -128,7 +131,7 @@ class Host:
     def settle(self) -> None:
         """Wait for the data requests under way, and raise what failed in them."""
         for thread in self._data_threads:
-            thread.join(20)
+            thread.join(60)
             assert not thread.is_alive(), "a data request never ended"
         if self.data_error is not None:
             raise self.data_error
@@ -190,7 +193,10 @@ class Host:
         length = next(int(line.split(":")[1]) for line in head.split("\r\n")
                       if line.lower().startswith("content-length"))
         while len(body) < length:
-            body += sock.recv(65536)
+            piece = sock.recv(65536)
+            if not piece:
+                return
+            body += piece
         params, method = xmlrpc.client.loads(body)
         assert method is not None
         if self.before is not None:
@@ -245,7 +251,7 @@ class Host:
         return ""
 
 
-def eventually(condition: Callable[[], bool], timeout: float = 10) -> bool:
+def eventually(condition: Callable[[], bool], timeout: float = 60) -> bool:
     """Whether a condition comes true; for what the server learns a little later."""
     deadline = time.monotonic() + timeout
     while not condition():

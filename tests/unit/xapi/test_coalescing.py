@@ -70,7 +70,7 @@ def storage(host: hosts.Host) -> Collecting:
 
 
 def watch(session: sessions.Session, **options: Any) -> coalescing.Outcome:
-    return coalescing.watch(session, SR, poll=0.01, **{"patience": 0.5, **options})
+    return coalescing.watch(session, SR, poll=0.01, **{"patience": 60, **options})
 
 
 def test_an_sr_with_nothing_to_do_is_scanned_and_left(session: sessions.Session,

@@ -17,6 +17,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import pathlib
+import threading
 from typing import Any, List
 
 import pytest
@@ -135,10 +136,11 @@ def test_a_failed_task_behind_a_complete_disk_fails_the_export(
 
 
 def test_a_task_pending_behind_the_end_fails_the_export(
-        hasty: sessions.Session, host: hosts.Host, raises: Any) -> None:
+        curt: sessions.Session, host: hosts.Host, raises: Any) -> None:
     host.data = lambda exchange: exchange.send(hosts.OK + DISK)
-    with exports.Export(hasty, VDI) as export:
+    with exports.Export(curt, VDI) as export:
         assert export.read(len(DISK)) == DISK
+        host.settle()
         with raises(exceptions.TaskFailed, "still pending"):
             export.finish()
 
@@ -184,21 +186,28 @@ def test_silence_ends_the_export(hasty: sessions.Session, host: hosts.Host, rais
     with raises(exceptions.TransferCut, "no byte passed.*for 0.6 s"), \
             exports.Export(hasty, VDI) as export:
         export.read(2000)
-    host.settle()
-    assert dropped == [True]
+    assert hosts.eventually(lambda: dropped == [True])
 
 
 def test_silence_with_progress_is_waited_through(
         hasty: sessions.Session, host: hosts.Host, hurried: None) -> None:
+    looks: List[str] = []
+    enough = threading.Event()
+    record = host.methods["task.get_record"]
+
+    def progressing(ref: str) -> Any:
+        looks.append(ref)
+        if len(looks) == 10:  # a tenth of a second lies between two
+            enough.set()
+        return {**record(ref), "progress": 1 - 1 / len(looks)}
+
     def data(exchange: hosts.Exchange) -> None:
         exchange.send(hosts.OK)
-        task = host.tasks[exchange.query["task_id"]]
-        for _ in range(10):
-            task["progress"] += 0.05
-            hosts.eventually(lambda: False, 0.15)
+        assert enough.wait(60)
         exchange.send(DISK[:1000])
         host.finish_task(exchange)
 
+    host.methods["task.get_record"] = progressing
     host.data = data
     with exports.Export(hasty, VDI) as export:
         assert export.read(1000) == DISK[:1000]

@@ -17,6 +17,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import pathlib
+import threading
 from typing import Any, Iterator, List
 
 import pytest
@@ -152,14 +153,18 @@ def test_an_error_text_fails_the_import_even_if_the_task_succeeded(
 
 
 def test_a_task_that_stays_pending_fails_the_import(
-        hasty: sessions.Session, host: hosts.Host, raises: Any) -> None:
+        curt: sessions.Session, host: hosts.Host, raises: Any) -> None:
     def data(exchange: hosts.Exchange) -> None:
         exchange.send(hosts.OK)
         exchange.read(len(DISK))
 
+    def chunks() -> Iterator[bytes]:
+        yield from pieces(DISK)
+        host.settle()
+
     host.data = data
     with raises(exceptions.TaskFailed, "still pending"):
-        import_.import_disk(hasty, VDI, len(DISK), pieces(DISK))
+        import_.import_disk(curt, VDI, len(DISK), chunks())
 
 
 @pytest.mark.parametrize("ending", ["close", "reset", "speak", "speak at once"])
@@ -232,19 +237,19 @@ def test_a_task_that_succeeds_before_all_bytes_are_sent_fails_the_import(
 
 def test_a_server_that_stops_reading_ends_the_import(
         hasty: sessions.Session, host: hosts.Host, raises: Any) -> None:
+    given_up = threading.Event()
     dropped = []
 
     def data(exchange: hosts.Exchange) -> None:
         exchange.send(hosts.OK)
-        stuck.append(hosts.eventually(lambda: False, 1.5))
+        given_up.wait(60)
         dropped.append(exchange.wait_for_close())
 
-    stuck: List[bool] = []
     host.data = data
     with raises(exceptions.TransferCut, "no byte passed.*for 0.6 s"):
         import_.import_disk(hasty, VDI, BIG, zeros())
-    host.settle()
-    assert dropped == [True]
+    given_up.set()
+    assert hosts.eventually(lambda: dropped == [True])
 
 
 def test_a_failed_task_ends_an_import_that_nobody_reads(
@@ -252,7 +257,7 @@ def test_a_failed_task_ends_an_import_that_nobody_reads(
     def data(exchange: hosts.Exchange) -> None:
         exchange.send(hosts.OK)
         host.finish_task(exchange, "VDI_READONLY", "x")
-        hosts.eventually(lambda: not host.tasks, 15)
+        hosts.eventually(lambda: not host.tasks)
 
     host.data = data
     with raises(exceptions.TaskFailed, "VDI_READONLY"):

@@ -14,8 +14,7 @@
 
 from __future__ import annotations
 
-import dataclasses
-from typing import Any, Dict, Iterator, List
+from typing import Any, Dict, List
 
 import pytest
 
@@ -24,6 +23,7 @@ from nova_swift_handler.xapi import marked
 from nova_swift_handler.xapi import session as sessions
 
 from . import host as hosts
+from .conftest import Clock
 
 SR = "OpaqueRef:sr"
 MINE, OTHER = "transfer-1", "transfer-2"
@@ -80,10 +80,10 @@ def storage(host: hosts.Host, monkeypatch: pytest.MonkeyPatch) -> Storage:
 
 
 @pytest.fixture
-def hasty(session: sessions.Session) -> Iterator[sessions.Session]:
-    """A session whose calls may take next to no time."""
-    with sessions.Session(dataclasses.replace(session.settings, read_timeout=0.3)) as opened:
-        yield opened
+def brief(storage: Storage, session: sessions.Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between two looks passes all the time that there is."""
+    monkeypatch.setattr(marked, "time", Clock())
+    monkeypatch.setattr(marked, "_PAUSE", session.settings.read_timeout)
 
 
 def _create(session: sessions.Session) -> str:
@@ -152,10 +152,12 @@ def test_nothing_is_found_where_nothing_is(session: sessions.Session, storage: S
     assert storage.looks == 2
 
 
-def test_others_creations_are_not_waited_for_for_ever(hasty: sessions.Session,
+@pytest.mark.usefixtures("brief")
+def test_others_creations_are_not_waited_for_for_ever(session: sessions.Session,
                                                       storage: Storage) -> None:
     storage.operations = [{"task": "vdi_create"}] * 10 ** 6
-    assert marked.destroy(hasty, MINE, SR) == 0
+    assert marked.destroy(session, MINE, SR) == 0
+    assert storage.looks == 2
 
 
 def test_a_host_that_comes_back_in_time_is_asked_again(
@@ -167,11 +169,12 @@ def test_a_host_that_comes_back_in_time_is_asked_again(
     assert not down
 
 
-def test_a_host_that_does_not_is_told(hasty: sessions.Session, storage: Storage,
+@pytest.mark.usefixtures("brief")
+def test_a_host_that_does_not_is_told(session: sessions.Session, storage: Storage,
                                       host: hosts.Host, raises: Any) -> None:
     host.before = lambda method: b"HTTP/1.1 500 Internal Error\r\nConnection: close\r\n\r\n"
     with raises(exceptions.XapiUnreachable, "looking for what transfer transfer-1"):
-        marked.destroy(hasty, MINE, SR)
+        marked.destroy(session, MINE, SR)
     host.before = None  # so that the session can be ended
 
 

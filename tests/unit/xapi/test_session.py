@@ -17,7 +17,9 @@ from __future__ import annotations
 import concurrent.futures
 import dataclasses
 import pathlib
+import socket
 import ssl
+import threading
 from typing import Any, Callable, Tuple
 
 import pytest
@@ -158,17 +160,20 @@ def test_a_change_whose_connection_breaks_is_not_sent_twice(
 
 def test_a_call_without_an_answer_ends(session: sessions.Session, host: hosts.Host,
                                        raises: Any) -> None:
-    host.methods["VM.clean_shutdown"] = lambda ref: hosts.eventually(lambda: False, 3)
+    given_up = threading.Event()
+    host.methods["VM.clean_shutdown"] = lambda ref: given_up.wait(60)
     with raises(exceptions.XapiUnreachable, "did not answer in time"):
         session.call("VM.clean_shutdown", "OpaqueRef:v", read_timeout=0.2)
+    given_up.set()
 
 
 def test_a_closed_port_is_named(settings: sessions.XapiSettings) -> None:
-    with hosts.Host() as gone:
-        url = gone.url
-    with pytest.raises(exceptions.XapiUnreachable, match="connection_url") as caught, \
-            sessions.Session(dataclasses.replace(settings, url=url)):
-        pass
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))  # nobody else's, and nobody listens
+        url = "http://127.0.0.1:%d" % closed.getsockname()[1]
+        with pytest.raises(exceptions.XapiUnreachable, match="connection_url") as caught, \
+                sessions.Session(dataclasses.replace(settings, url=url)):
+            pass
     assert url in str(caught.value)
 
 
