@@ -36,6 +36,8 @@ SECRETS = (SERVICE_TOKEN, USER_TOKEN, STORE_KEY, XAPI_PASSWORD)
 MAX_CONCURRENT = 3
 IMAGE = "0a0a0a0a-1111-2222-3333-444444444444"
 
+_READ_TIMEOUT = 120.0
+
 Answer = Tuple[int, Any]
 
 
@@ -111,22 +113,22 @@ class Server:
             handler.close_connection = True  # the client has gone
 
 
-def services(url: str, read_timeout: float = 60.0) -> jobs.Services:
+def services(url: str) -> jobs.Services:
     """Return services all of which are the server at *url*."""
     return jobs.Services(
         # A plugin that has its token and asks no Keystone.
         credentials=Credentials("admin_token", {"endpoint": url, "token": SERVICE_TOKEN},
-                                timeout=read_timeout, endpoint_override=url + "/v1/AUTH_x"),
+                                timeout=_READ_TIMEOUT, endpoint_override=url + "/v1/AUTH_x"),
         store=StoreSettings(),
         transfer=TransferSettings(max_concurrent=MAX_CONCURRENT),
         glance=GlanceSettings((url,), store_auth_address=url, store_user="images:glance",
-                              store_key=STORE_KEY, read_timeout=read_timeout, retry_time=0.0),
+                              store_key=STORE_KEY, read_timeout=_READ_TIMEOUT, retry_time=0.0),
         xapi=XapiSettings(url, "root", XAPI_PASSWORD))
 
 
-def boot_job(url: str, read_timeout: float = 60.0) -> jobs.BootJob:
+def boot_job(url: str) -> jobs.BootJob:
     """Return a job that first asks Glance for the image."""
-    return jobs.BootJob(services(url, read_timeout), UserToken(USER_TOKEN, "u", "p"), IMAGE,
+    return jobs.BootJob(services(url), UserToken(USER_TOKEN, "u", "p"), IMAGE,
                         "OpaqueRef:sr", "name", "root", {})
 
 
