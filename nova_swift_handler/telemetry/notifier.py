@@ -68,7 +68,7 @@ def notify(context: Any, host: str, priority: str, event_type: str,
         if _thread is None:
             # Made at first use, when eventlet has patched threading, or never will.
             _waiting = queue.Queue(_MOST)
-            _thread = threading.Thread(target=_send_all, daemon=True)
+            _thread = threading.Thread(target=_send_all, args=(_waiting,), daemon=True)
             _thread.start()
         _waiting.put_nowait(_Message(_bare(context), host, priority, event_type, payload))
     except queue.Full:
@@ -85,9 +85,9 @@ def _bare(context: Any) -> nova_context.RequestContext:
         request_id=getattr(context, "request_id", None), is_admin=False)
 
 
-def _send_all() -> None:
+def _send_all(waiting: queue.Queue[_Message]) -> None:
     while True:
-        message = _waiting.get()
+        message = waiting.get()
         try:
             _send(message)
         except Exception:

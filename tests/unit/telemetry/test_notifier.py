@@ -34,7 +34,7 @@ CONTEXT = context.RequestContext("user", "project", auth_token="gAAAA-secret", i
 
 
 def until(condition: Callable[[], Any]) -> None:
-    end = time.monotonic() + 30
+    end = time.monotonic() + 120
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.01)
@@ -105,14 +105,21 @@ class Broken:
 def test_a_bus_that_hangs_keeps_nobody_waiting(monkeypatch: pytest.MonkeyPatch,
                                                caplog: pytest.LogCaptureFixture) -> None:
     go = threading.Event()
-    monkeypatch.setattr(rpc, "LEGACY_NOTIFIER", Broken(go.wait))
-    monkeypatch.setattr(rpc, "NOTIFIER", Broken(go.wait))
+    sent: List[bool] = []
+
+    def hang() -> None:
+        sent.append(go.wait(120))
+
+    monkeypatch.setattr(rpc, "LEGACY_NOTIFIER", Broken(hang))
+    monkeypatch.setattr(rpc, "NOTIFIER", Broken(hang))
     try:
         for _number in range(notifier._MOST + 5):
             notifier.notify(CONTEXT, "h", "info", "swift_vhd.boot.progress", {})
     finally:
         go.set()
-    assert "dropped" in caplog.text
+    dropped = caplog.text.count("is dropped")
+    assert dropped in (4, 5)  # one may be with the bus already
+    until(lambda: len(sent) == 2 * (notifier._MOST + 5 - dropped))
 
 
 def test_a_bus_that_fails_is_a_warning(monkeypatch: pytest.MonkeyPatch,
