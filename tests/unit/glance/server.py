@@ -154,8 +154,8 @@ def service(*servers: Server, roles: Tuple[str, ...] = ("service", "admin"),
     values: Dict[str, Any] = {
         "endpoints": tuple(one.url for one in servers), "retry_time": 0.0,
         "store_auth_address": "http://127.0.0.1:9/v3", "store_user": "images:glance",
-        "store_key": KEY, "connect_timeout": 5.0, "read_timeout": 5.0, "idle_timeout": 5.0,
-        "activation_timeout": 5.0}
+        "store_key": KEY, "connect_timeout": 60.0, "read_timeout": 60.0, "idle_timeout": 60.0,
+        "activation_timeout": 60.0}
     values.update(settings)
     return ImageService(GlanceSettings(**values), ks_session.Session(auth=ServiceAuth(*roles)),
                         user)

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import logging
 import socket
-from typing import Tuple
+from typing import Iterator, Tuple
 
 import pytest
 
@@ -28,15 +28,18 @@ from tests.unit.glance.server import IMAGE_ID, Answer, Server
 PATH = f"/v2/images/{IMAGE_ID}"
 
 
-def free_port() -> int:
+@pytest.fixture
+def dead() -> Iterator[str]:
+    """The address of nobody who listens, and whose port nobody else can have."""
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
+        yield "http://127.0.0.1:%d" % one.getsockname()[1]
 
 
-def test_the_next_endpoint_is_asked_when_one_is_down_and_kept(glance: Server) -> None:
+def test_the_next_endpoint_is_asked_when_one_is_down_and_kept(glance: Server,
+                                                              dead: str) -> None:
     glance.has_image(server.image())
-    images = server.service(glance, endpoints=(f"http://127.0.0.1:{free_port()}", glance.url))
+    images = server.service(glance, endpoints=(dead, glance.url))
     assert images.get(IMAGE_ID).id == IMAGE_ID
     assert images._client._endpoints[0] == glance.url
 
@@ -62,8 +65,7 @@ def test_a_glance_that_breaks_inside_is_asked_three_times(glance: Server) -> Non
     assert len(glance.requests) == 3
 
 
-def test_glance_is_unreachable_when_no_endpoint_answers() -> None:
-    dead = f"http://127.0.0.1:{free_port()}"
+def test_glance_is_unreachable_when_no_endpoint_answers(dead: str) -> None:
     with pytest.raises(exceptions.GlanceUnreachable, match=dead):
         server.service(endpoints=(dead,)).get(IMAGE_ID)
 

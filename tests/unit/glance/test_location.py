@@ -18,12 +18,13 @@ import dataclasses
 import io
 import json
 import logging
+import types
 from typing import Any, Dict
 
 import pytest
 
 from nova_swift_handler import exceptions
-from nova_swift_handler.glance import location
+from nova_swift_handler.glance import activation, location
 from nova_swift_handler.glance.service import GlanceSettings, Published
 from tests.unit.glance import server
 from tests.unit.glance.server import IMAGE_ID, Answer, Server
@@ -120,7 +121,11 @@ def test_tasks_are_not_asked_for_while_glance_works(ready: Server) -> None:
     assert not ready.made("GET", TASKS)
 
 
-def test_glance_may_finish_its_task_first(ready: Server) -> None:
+def test_glance_may_finish_its_task_first(
+        ready: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    # A time that stands still: the moment that Glance is given never ends.
+    monkeypatch.setattr(activation, "time", types.SimpleNamespace(
+        monotonic=lambda: 0.0, sleep=lambda seconds: None))
     finishing = dict(ACTIVE, os_glance_import_task="t1")
     ready.has_image(server.image(), server.image(), server.image(), finishing, finishing, ACTIVE)
     images(ready).register(IMAGE_ID, PUBLISHED)
