@@ -104,7 +104,7 @@ def web() -> Iterator[Web]:
 
 
 def _fetch(web: Web, size: int, threads: int = 3) -> bytes:
-    with Download(Server(web.url, 5), "disk", size, threads) as data:
+    with Download(Server(web.url, 60), "disk", size, threads) as data:
         return b"".join(iter(lambda: data.read(70000), b""))
 
 
@@ -158,7 +158,7 @@ def test_bytes_beyond_what_was_told_are_refused(web: Web) -> None:
 
 def test_what_is_elsewhere_or_nowhere_is_told(web: Web) -> None:
     for name, phrase in (("moved", "leads elsewhere"), ("none", "not there")):
-        with Download(Server(web.url, 5), name + "?temp_url_sig=secret", 1, 1) as data:
+        with Download(Server(web.url, 60), name + "?temp_url_sig=secret", 1, 1) as data:
             with pytest.raises(exceptions.TransferFailed, match=phrase) as caught:
                 data.read(1)
             assert "secret" not in str(caught.value)
@@ -166,9 +166,9 @@ def test_what_is_elsewhere_or_nowhere_is_told(web: Web) -> None:
 
 def test_a_small_file_has_a_limit(web: Web) -> None:
     web.files["/c/index.json"] = bytes(1000)
-    assert Server(web.url, 5).small(1000) == bytes(1000)
+    assert Server(web.url, 60).small(1000) == bytes(1000)
     with pytest.raises(exceptions.CatalogueInvalid, match="more than 999"):
-        Server(web.url, 5).small(999)
+        Server(web.url, 60).small(999)
 
 
 @pytest.mark.parametrize("url", ["ftp://h/x", "file:///x", "x", "http://", "javascript:x"])
