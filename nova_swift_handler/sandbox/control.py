@@ -29,6 +29,7 @@ from nova_swift_handler.sandbox.ports import LOOPBACK
 from nova_swift_handler.sandbox.service import Service, change_wanted, read_wanted
 
 RUNNING, STOPPED, DIED = "running", "stopped", "died"
+PATIENCE = 300.0  # seconds until what was started must be ready; a busy machine takes long
 LOG_TAIL = 20  # lines of its log that an error about a service shows
 
 
@@ -64,8 +65,10 @@ def start_supervisor(layout: Layout, run_id: str) -> None:
             [sys.executable, "-m", supervisor.__name__, str(layout.root)],
             stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environ, cwd=str(layout.root),
             start_new_session=True)
-    deadline = time.monotonic() + 20
-    while process.load(layout.pid(supervisor.NAME)) != process.identify(child.pid):
+    identity = process.identify(child.pid)
+    deadline = time.monotonic() + PATIENCE
+    # None is a process that ended at once: of that no pid file tells either.
+    while identity is None or process.load(layout.pid(supervisor.NAME)) != identity:
         if child.poll() is not None or time.monotonic() > deadline:
             raise SandboxError("the sandbox's supervisor did not start; the end of its log:\n"
                                + log_tail(layout, supervisor.NAME))
@@ -88,7 +91,7 @@ def start(layout: Layout, services: Iterable[Service]) -> None:
         wanted.update(starting)
 
 
-def stop(layout: Layout, names: Iterable[str], seconds: float = 40.0) -> None:
+def stop(layout: Layout, names: Iterable[str], seconds: float = 120.0) -> None:
     """Have the services ended, and wait for it.
 
     :raises SandboxError: one still runs after that long.
@@ -127,8 +130,11 @@ def wait(layout: Layout, name: str, ready: Callable[[], bool], seconds: float) -
     :raises SandboxError: it died, or was not ready in that time; with the end of its log.
     """
     deadline = time.monotonic() + seconds
-    while not ready():
+    while True:
         state = _state(layout, name)
+        # It may serve before the supervisor has noted that it runs.
+        if state.state == RUNNING and ready():
+            return
         if state.state == DIED:
             raise SandboxError(f"{name} ended with code {state.code} while it started; the end of "
                                f"its log, {layout.log(name)}:\n{log_tail(layout, name)}")

@@ -95,7 +95,7 @@ def _build(python: Path, directory: Path) -> None:
 
 
 def _wait(server: subprocess.Popen[bytes], port: int, log: Path) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + control.PATIENCE
     while not control.answers(port, "/v3"):
         if server.poll() is not None or time.monotonic() > deadline:
             raise SandboxError("Keystone did not start while its database was prepared:\n"

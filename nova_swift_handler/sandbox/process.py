@@ -105,7 +105,7 @@ def stop(processes: Iterable[Process], seconds: float) -> None:
     stubborn = wait_gone(wanted, seconds)
     for process in stubborn:
         send(process, signal.SIGKILL)
-    wait_gone(stubborn, 5.0)
+    wait_gone(stubborn, 60.0)
 
 
 def _pids() -> List[int]:

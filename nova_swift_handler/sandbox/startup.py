@@ -37,8 +37,6 @@ from nova_swift_handler.sandbox.layout import Layout
 from nova_swift_handler.sandbox.plan import Host, Plan
 from nova_swift_handler.sandbox.service import Service
 
-PATIENCE = 120.0  # seconds until a service must be ready; a busy machine takes long
-
 Progress = Callable[[str], None]
 
 # What a service answers once it serves; of the others the open port is enough.
@@ -137,11 +135,11 @@ class Startup:
         announcing = {name for host in self._plan.hosts for name in (host.xapi, host.nova)}
         for name in names:
             if name in announcing:
-                control.wait_announced(self._layout, name, PATIENCE)
+                control.wait_announced(self._layout, name, control.PATIENCE)
             if name in self._plan.ports:
                 port, path = self._plan.ports[name], _HEALTH.get(name)
                 control.wait(self._layout, name, lambda port=port, path=path:  # type: ignore[misc]
-                             control.answers(port, path), PATIENCE)
+                             control.answers(port, path), control.PATIENCE)
 
     def _region_names(self) -> List[str]:
         return [host.region for host in self._plan.hosts] or ["RegionOne"]

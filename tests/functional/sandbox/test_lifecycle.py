@@ -110,7 +110,7 @@ def test_a_second_up_is_refused_and_harms_nothing(running: Path) -> None:
 def test_a_service_that_dies_is_reported_and_can_be_started_again(running: Path) -> None:
     kill(Layout(running), "swift-object")
     control.wait(Layout(running), "keystone",
-                 lambda: status(running)["swift-object"]["State"] == "died", 20)
+                 lambda: status(running)["swift-object"]["State"] == "died", 120)
     assert status(running)["swift-object"]["Exit code"] == -signal.SIGKILL
     assert status(running)["swift-proxy"]["State"] == "running"
 
@@ -150,7 +150,7 @@ def test_down_ends_what_an_up_that_was_killed_had_started(stopped: Path) -> None
          str(stopped)], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL)
     started = Layout(stopped).pid("keystone")
-    control.wait(Layout(stopped), supervisor.NAME, started.exists, 60)
+    control.wait(Layout(stopped), supervisor.NAME, started.exists, control.PATIENCE)
     starting.kill()
     starting.wait()
     assert mentioning(stopped) != []

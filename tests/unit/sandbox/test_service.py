@@ -25,6 +25,7 @@ from nova_swift_handler.sandbox.layout import Layout
 from nova_swift_handler.sandbox.service import Service, change_wanted, read_wanted
 
 RUN_ID = f"unit-{os.getpid()}"
+PATIENCE = 120.0
 READY = "print('READY {\"answer\": 42}', flush=True); import time; time.sleep(600)"
 
 
@@ -54,9 +55,16 @@ def test_nothing_is_wanted_at_first(tmp_path: Path) -> None:
     assert read_wanted(Layout(tmp_path)) == {}
 
 
+def test_a_supervisor_that_ends_at_once_is_told_of(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    with pytest.raises(SandboxError, match="supervisor did not start"):
+        control.start_supervisor(Layout(tmp_path), RUN_ID)
+
+
 def test_a_service_runs_until_it_is_stopped(layout: Layout) -> None:
     control.start(layout, [service("a", READY)])
-    control.wait_announced(layout, "a", 20)
+    control.wait_announced(layout, "a", PATIENCE)
     assert control.announced(layout, "a") == {"answer": 42}
     assert control.states(layout)["a"].state == control.RUNNING
     pid = control.states(layout)["a"].pid
@@ -71,7 +79,7 @@ def test_a_service_that_ends_is_not_started_again_but_told_of_with_its_log(
     control.start(layout, [
         service("a", "import sys; sys.stderr.write('the reason'); sys.exit(3)")])
     with pytest.raises(SandboxError, match=r"a ended with code 3(?s:.)*the reason"):
-        control.wait_announced(layout, "a", 20)
+        control.wait_announced(layout, "a", PATIENCE)
     assert control.states(layout)["a"] == control.State(control.DIED, code=3)
 
 
@@ -85,7 +93,7 @@ def test_what_a_service_started_ends_with_it(layout: Layout) -> None:
     control.start(layout, [service(
         "a", "import subprocess, sys; subprocess.Popen([sys.executable, '-c', "
              "'import time; time.sleep(600)']); " + READY)])
-    control.wait_announced(layout, "a", 20)
+    control.wait_announced(layout, "a", PATIENCE)
     control.stop(layout, ["a"])
     remaining = process.of_run(RUN_ID)
     assert len(remaining) == 1  # the supervisor
@@ -103,7 +111,7 @@ def test_a_service_of_a_higher_wave_ends_first(layout: Layout, tmp_path: Path) -
         Service(name, [sys.executable, "-c", note, name], wave=wave, keep_output=True)
         for name, wave in [("low", 0), ("high", 2), ("middle", 1)]])
     for name in ("low", "high", "middle"):
-        control.wait_announced(layout, name, 20)
+        control.wait_announced(layout, name, PATIENCE)
     control.end_everything(layout, RUN_ID)
     assert told.read_text().split() == ["high", "middle", "low"]
 
@@ -118,7 +126,7 @@ def test_a_service_does_not_see_what_the_caller_has_set_for_itself(
         control.start(layout, [service(
             "a", "import json, os; print('READY', json.dumps(dict(os.environ)), flush=True); "
                  "import time; time.sleep(600)")])
-        control.wait_announced(layout, "a", 20)
+        control.wait_announced(layout, "a", PATIENCE)
         seen = control.announced(layout, "a") or {}
         assert not {"EVENTLET_HUB", "OS_GLANCE_CONFIG_DIR"} & set(seen)
         assert seen[process.RUN_VARIABLE] == RUN_ID
