@@ -61,7 +61,7 @@ def test_waiting_ends_when_the_fault_does(faults: Faults) -> None:
     waiter = threading.Thread(target=faults.wait_while, args=("hang",))
     waiter.start()
     faults.clear()
-    waiter.join(10)
+    waiter.join(60)
     assert not waiter.is_alive()
 
 

@@ -15,6 +15,7 @@
 from __future__ import annotations
 
 import socket
+import types
 
 import pytest
 
@@ -34,8 +35,8 @@ class _NeverRuns:
 def test_once_started_nobody_is_refused_even_if_nothing_is_accepted_yet(
         monkeypatch: pytest.MonkeyPatch) -> None:
     made = listener.Listener("127.0.0.1", 0)
-    monkeypatch.setattr(listener.threading, "Thread", _NeverRuns)
+    monkeypatch.setattr(listener, "threading", types.SimpleNamespace(Thread=_NeverRuns))
     made.start({})
-    with socket.create_connection(made.address, timeout=5):
+    with socket.create_connection(made.address, timeout=60):
         pass
     made.close()
