@@ -32,6 +32,13 @@ DEVICE = "d1"
 EXPIRER_INTERVAL = 15
 UPDATER_INTERVAL = 5
 
+# However busy the machine is.  There is no object-updater: a listing that was not told of an
+# object within the time never is.  And a server that was too slow ten times would be left out for
+# a minute.
+_PATIENCE: Dict[str, ini.Value] = {
+    "conn_timeout": 30, "node_timeout": 120, "container_update_timeout": 120,
+    "error_suppression_limit": 10 ** 6}
+
 # The first is the default.  The second is there so that the option storage_policy can be tried.
 STORAGE_POLICIES = ["standard", "archive"]
 
@@ -106,7 +113,7 @@ def write_config(directory: Path, ports: Mapping[str, int], keystone_url: str,
 def _common(directory: Path) -> Dict[str, ini.Value]:
     # workers = 0: the server is one process, without a parent that forks it.
     return {"swift_dir": directory, "user": getpass.getuser(), "workers": 0,
-            "recon_cache_path": directory / "recon"}
+            "recon_cache_path": directory / "recon", **_PATIENCE}
 
 
 def _proxy(directory: Path, port: int, keystone_url: str, slo: str) -> ini.Sections:
