@@ -14,14 +14,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import pathlib
 import signal
 import threading
-import time
 import uuid
-from typing import Any, Callable, Dict, List, Set
+from typing import Any, Callable, Dict, Iterator, List, Set
 
 import pytest
 
@@ -94,24 +94,40 @@ def test_a_disk_in_use_is_stored_as_it_was(bench: Bench, host: Host, terminal: T
     """The guest writes on while its disk is read."""
     vdi = host.disk()
     wanted = host.control.guest_sha256(vdi)
-    host.control.set_fault("rate", bytes_per_second=8 * MIB)
-    writing = threading.Thread(target=_when, args=(
-        lambda: host.control.state()["dom0_VBD"] > 0,
-        lambda: host.control.guest_pattern(vdi, "later", [[0, 40 * MIB]])))
-    writing.start()
-    shown = terminal.value("volume", "snapshot", vdi)
-    writing.join()
+    host.control.set_fault("rate", bytes_per_second=2 * MIB)
+    with _once_it_is_read(host, lambda: host.control.guest_pattern(
+            vdi, "later", [[0, 40 * MIB]])):
+        shown = terminal.value("volume", "snapshot", vdi)
     host.control.clear_faults()
     assert host.control.guest_sha256(vdi) != wanted
     assert _made(terminal, host, shown["id"]) == wanted
     bench.delete_image(shown["id"])
 
 
-def _when(so: Callable[[], bool], act: Callable[[], object]) -> None:
-    end = time.monotonic() + 30
-    while not so() and time.monotonic() < end:
-        time.sleep(0.02)
-    act()
+@contextlib.contextmanager
+def _once_it_is_read(host: Host, act: Callable[[], object]) -> Iterator[None]:
+    """Do something as soon as the host gives a disk out, which must be before the context ends."""
+    ended, acted = threading.Event(), threading.Event()
+
+    def watch() -> None:
+        while not ended.wait(0.02):
+            if host.control.state()["dom0_VBD"] > 0:
+                acted.set()
+                act()
+                return
+
+    watching = threading.Thread(target=watch)
+    watching.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        watching.join()
+    assert acted.is_set(), "no disk was read"
+
+
+_SLOWLY = 256 * 1024
+"""Bytes a second at which reading a disk takes long on any machine."""
 
 
 def test_a_snapshot_is_read_as_it_is(bench: Bench, ext: Host,
@@ -130,18 +146,16 @@ def test_a_snapshot_is_read_as_it_is(bench: Bench, ext: Host,
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_an_interrupted_snapshot_leaves_nothing(bench: Bench, host: Host, terminal: Terminal,
                                                 number: int) -> None:
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     vdi = host.disk()
     known = bench.glance("GET", "/v2/images", "admin").json()["images"]
-    with bench.nothing_left(host):
-        host.control.set_fault("rate", bytes_per_second=4 * MIB)
-        killer = threading.Thread(target=_when, args=(
-            lambda: host.control.state()["dom0_VBD"] > 0,
-            lambda: os.kill(os.getpid(), number)))
-        killer.start()
-        assert _ended(terminal, "volume", "snapshot", vdi) == 128 + number
-        killer.join()
-    signal.signal(signal.SIGINT, before)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with bench.nothing_left(host):
+            host.control.set_fault("rate", bytes_per_second=_SLOWLY)
+            with _once_it_is_read(host, lambda: os.kill(os.getpid(), number)):
+                assert _ended(terminal, "volume", "snapshot", vdi) == 128 + number
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert bench.glance("GET", "/v2/images", "admin").json()["images"] == known
 
 
@@ -157,12 +171,12 @@ def test_what_a_killed_command_left_on_the_sr_goes_with_the_next(
 
     before = look()
     images = _queued(bench)
-    host.control.set_fault("rate", bytes_per_second=4 * MIB)
+    host.control.set_fault("rate", bytes_per_second=_SLOWLY)
     killed = multiprocessing.get_context("fork").Process(
         target=terminal.run, args=(*command, vdi))
     killed.start()
-    _when(lambda: host.control.state()["dom0_VBD"] > 0, killed.kill)
-    killed.join()
+    with _once_it_is_read(host, killed.kill):
+        killed.join()
     host.control.clear_faults()
     eventually(lambda: host.control.state()["dom0_VBD"] == 0, lambda: "still attached")
     assert look() != before
