@@ -24,7 +24,7 @@ from keystoneauth1.identity import v3
 
 from nova_swift_handler.exceptions import SandboxError
 
-_PATIENCE = 120.0
+_PATIENCE = 300.0
 _MICROVERSION = "2.37"  # the first that lets a server have no network
 
 

@@ -25,7 +25,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Dict, Optional, Type
 
-from nova_swift_handler.sandbox import glance, keystone, plan, ports
+from nova_swift_handler.sandbox import control, glance, keystone, plan, ports
 from nova_swift_handler.sandbox.layout import Layout
 
 Options = Dict[str, Dict[str, str]]
@@ -67,7 +67,7 @@ class Side:
             parser.write(file)
 
     def __enter__(self) -> Side:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + control.PATIENCE
         while True:
             try:
                 urllib.request.urlopen(self.url, timeout=5).close()
@@ -87,5 +87,9 @@ class Side:
 
     def _end(self) -> None:
         self._process.terminate()
-        self._process.wait(30)
+        try:
+            self._process.wait(120)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
         self._log.close()

@@ -41,7 +41,7 @@ GUEST_SIZE = 41 * MIB
 WRITTEN = [[0, 5 * MIB], [9 * MIB + 512, 1536], [20 * MIB, 2 * MIB], [42 * MIB - 4096, 4096]]
 """What a guest writes: runs of blocks, odd places, the disk's end, and nothing in between."""
 
-PATIENCE = 60.0
+PATIENCE = 120.0
 _SECRETS = re.compile(r"OpaqueRef:|gAAAA")
 """Sessions of XAPI look like any of its references; tokens of Keystone begin like this."""
 
@@ -54,7 +54,7 @@ class Host:
     def __init__(self, simulated: SimulatedHost, kind: str) -> None:
         self.simulated = simulated
         self.kind = kind
-        self.settings = XapiSettings(simulated.url, "root", PASSWORD, idle_timeout=20,
+        self.settings = XapiSettings(simulated.url, "root", PASSWORD, idle_timeout=60,
                                      finish_timeout=60)
         with self.session() as session:
             self.sr_ref = str(session.call("SR.get_by_uuid", simulated.ready["sr_uuid"]))
@@ -96,7 +96,7 @@ class Host:
         with self.session() as session:
             for record in session.call("VDI.get_all_records").values():
                 if record["managed"]:
-                    disks.destroy_vdi(session, record["uuid"], timeout=20)
+                    disks.destroy_vdi(session, record["uuid"], timeout=60)
         self.control.gc_run()
 
 
@@ -184,7 +184,7 @@ class Bench:
                  glance: Optional[str] = None, xapi: Optional[str] = None,
                  account: str = "swift-vhd", password: Optional[str] = None,
                  keystone: Optional[str] = None,
-                 timeout: float = 20.0, idle_timeout: Optional[float] = None,
+                 timeout: float = 60.0, idle_timeout: Optional[float] = None,
                  call_timeout: Optional[float] = None,
                  timeout_in_all: Optional[float] = None, retry_time: float = 3.0,
                  segment_size: int = 6 * MIB, **transfer: Any) -> jobs.Services:
@@ -223,8 +223,8 @@ class Bench:
                 store_auth_address=env["glance_store_auth_address"],
                 store_user=env["glance_store_user"], store_key=env["glance_store_key"],
                 images_container=env["images_container"], interface=("public",),
-                connect_timeout=5, read_timeout=timeout, idle_timeout=timeout,
-                retry_time=retry_time, activation_timeout=60),
+                connect_timeout=60, read_timeout=timeout, idle_timeout=timeout,
+                retry_time=retry_time, activation_timeout=120),
             xapi=settings)
 
     def snapshot_job(self, host: Host, vdi_uuid: str, image_id: Optional[str] = None,

@@ -102,7 +102,7 @@ def start_compute(installed, tmp_path_factory):
             [sys.executable, str(script), "--config-file", str(conf),
              *(["--fake"] if fake else []), *arguments],
             cwd=str(tmp_path), env=environment(installed), stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, timeout=120, check=False)
+            stderr=subprocess.STDOUT, timeout=600, check=False)
         lines = done.stdout.decode().splitlines()
         built = [json.loads(line) for line in lines if line.startswith('{"driver"')]
         return (built[0] if built else None), "\n".join(lines)
@@ -128,4 +128,4 @@ def xapi(tmp_path_factory):
         yield dict(json.loads(line[len("READY "):]), password=password.read_text())
     finally:
         process.terminate()
-        process.communicate(timeout=30)
+        process.communicate(timeout=120)

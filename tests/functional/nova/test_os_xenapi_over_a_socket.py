@@ -55,7 +55,7 @@ def test_stock_streams_store_and_fetch_a_disk_whole(installed, xapi, tmp_path):
     script = pathlib.Path(__file__).with_name("stock_stream.py")
     done = subprocess.run(
         [sys.executable, str(script), xapi["url"], xapi["password"], str(tmp_path / "image.tgz")],
-        env=environment(installed), capture_output=True, timeout=120, check=False)
+        env=environment(installed), capture_output=True, timeout=600, check=False)
     assert done.returncode == 0, done.stderr.decode()
     result = json.loads(done.stdout.decode().splitlines()[-1])
     assert result["fetched"] == result["source"]

@@ -111,7 +111,7 @@ class Shell:
         done = subprocess.run(
             ["bash", "-o", "pipefail", "-c", self.real(command)], cwd=self.directory,
             env=self._environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            stdin=subprocess.DEVNULL, text=True, check=False, timeout=300)
+            stdin=subprocess.DEVNULL, text=True, check=False, timeout=900)
         assert done.returncode == 0, "%s\nended with %d:\n%s" % (
             self.real(command), done.returncode, done.stdout)
         return done.stdout

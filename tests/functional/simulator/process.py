@@ -66,7 +66,7 @@ class SimulatedHost:
 
     def _first_line(self) -> str:
         assert self._process is not None and self._process.stdout is not None
-        readable, _, _ = select.select([self._process.stdout], [], [], 60)
+        readable, _, _ = select.select([self._process.stdout], [], [], 300)
         return self._process.stdout.readline() if readable else ""
 
     def stop(self) -> int:
@@ -88,7 +88,7 @@ class SimulatedHost:
 
     def _end(self) -> int:
         assert self._process is not None
-        status = self._process.wait(30)
+        status = self._process.wait(120)
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
                 pipe.close()

@@ -51,14 +51,14 @@ class Site:
             "auth_url": self.env["keystone_url"], "username": known["name"],
             "password": known["password"], "project_name": known["project"],
             "user_domain_id": self.env["domain_id"],
-            "project_domain_id": self.env["domain_id"], **changes}, timeout=20.0)
+            "project_domain_id": self.env["domain_id"], **changes}, timeout=60.0)
 
     def connection(self, user: str = SERVICE, url: str = "", attempts: int = 3,
                    **changes: Any) -> Connection:
         """Return a user's way into Swift, by *url* if given; *changes* make it a new session."""
         endpoint = {"endpoint_override": url} if url else {}
         session = self.credentials(user, **changes).session() if changes else self.session(user)
-        return Connection(session, {"interface": ["public"], **endpoint}, timeout=20,
+        return Connection(session, {"interface": ["public"], **endpoint}, timeout=60,
                           attempts=attempts)
 
     def account(self, user: str = SERVICE, url: str = "", attempts: int = 3,
