@@ -154,11 +154,12 @@ def dom(tmp_path: pathlib.Path) -> Iterator[Any]:
         assert CHROMIUM is not None
         done = subprocess.run(
             [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic",
+             "--disable-dev-shm-usage",
              "--no-first-run", "--disable-background-networking", "--disable-component-update",
              "--disable-sync", "--enable-logging=stderr", "--v=0", "--dump-dom",
              "--user-data-dir=%s" % (tmp_path / "profile"),
              "%s%s" % (path.as_uri(), fragment)],
-            capture_output=True, check=True, text=True, timeout=120)
+            capture_output=True, check=True, text=True, timeout=900)
         # What a page does against its own policy, or fails at, is told on the console.
         assert "CONSOLE" not in done.stderr, done.stderr
         return Parsed(done.stdout)

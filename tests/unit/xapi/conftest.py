@@ -47,8 +47,8 @@ def host(caplog: pytest.LogCaptureFixture) -> Iterator[hosts.Host]:
 @pytest.fixture
 def settings(host: hosts.Host) -> sessions.XapiSettings:
     return sessions.XapiSettings(
-        host.url, hosts.USER, hosts.PASSWORD, connect_timeout=30, read_timeout=30, idle_timeout=60,
-        finish_timeout=60)
+        host.url, hosts.USER, hosts.PASSWORD, connect_timeout=120, read_timeout=120,
+        idle_timeout=120, finish_timeout=120)
 
 
 @pytest.fixture
