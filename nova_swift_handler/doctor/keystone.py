@@ -18,12 +18,12 @@ import contextlib
 from typing import Any, Dict, Iterator, List, Optional
 
 from keystoneauth1 import exceptions as ks_exceptions
-from keystoneauth1 import plugin
 
 from nova_swift_handler import exceptions
 from nova_swift_handler.doctor.check import NOT_CHECKED, OK, WARNING, WRONG, Finding
 from nova_swift_handler.doctor.site import Site
 from nova_swift_handler.glance.settings import LOCATION, UPLOAD
+from nova_swift_handler.identity import address
 
 _LOGIN = "login of the service account"
 _ROLES = (
@@ -96,8 +96,8 @@ def others(site: Site) -> Iterator[Finding]:
 def _assignments(site: Site, project_id: str) -> Optional[List[Dict[str, Any]]]:
     try:
         answer = site.session.get(
-            "/role_assignments?scope.project.id=%s&effective&include_names" % project_id,
-            endpoint_filter={"interface": plugin.AUTH_INTERFACE}, raise_exc=False, log=False)
+            "%s/role_assignments?scope.project.id=%s&effective&include_names" % (
+                address.of(site.session), project_id), raise_exc=False, log=False)
     except ks_exceptions.ClientException as error:
         raise exceptions.StoreUnreachable("Keystone did not answer: %s" % error) from error
     if answer.status_code != 200:

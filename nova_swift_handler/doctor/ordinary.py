@@ -24,16 +24,15 @@ import uuid
 from typing import Any, Iterator, Optional
 
 from keystoneauth1 import exceptions as ks_exceptions
-from keystoneauth1 import plugin
 from keystoneauth1 import session as ks_session
 from keystoneauth1.identity import v3
 
 from nova_swift_handler.doctor.site import Site
 from nova_swift_handler.glance.settings import UserToken
+from nova_swift_handler.identity import address
 
 _ROLES = ("member", "reader")
 _LIFE = datetime.timedelta(minutes=10)
-_IDENTITY = {"interface": plugin.AUTH_INTERFACE}
 
 
 @contextlib.contextmanager
@@ -45,9 +44,9 @@ def user(site: Site) -> Iterator[Optional[UserToken]]:
         yield None
         return
     try:
-        own, auth = site.services.credentials, site.session.auth
+        own = site.services.credentials
         opened = ks_session.Session(auth=v3.ApplicationCredential(
-            auth_url=auth.auth_url,  # type: ignore[union-attr]
+            auth_url=address.of(site.session),
             application_credential_id=made["id"],
             application_credential_secret=made["secret"]), verify=own.verify, cert=own.cert,
             timeout=own.timeout)
@@ -59,8 +58,7 @@ def user(site: Site) -> Iterator[Optional[UserToken]]:
         yield UserToken(token, site.access.user_id, site.access.project_id)
     finally:
         with contextlib.suppress(ks_exceptions.ClientException):
-            site.session.delete(_path(site) + "/" + made["id"], endpoint_filter=_IDENTITY,
-                                raise_exc=False, log=False)
+            site.session.delete(_url(site) + "/" + made["id"], raise_exc=False, log=False)
 
 
 def _make(site: Site, role: str) -> Any:
@@ -69,8 +67,7 @@ def _make(site: Site, role: str) -> Any:
         "name": "swift-vhd-doctor-%s" % uuid.uuid4(), "roles": [{"name": role}],
         "expires_at": expires.strftime("%Y-%m-%dT%H:%M:%S.000000")}}
     try:
-        answer = site.session.post(_path(site), json=body, endpoint_filter=_IDENTITY,
-                                   raise_exc=False, log=False)
+        answer = site.session.post(_url(site), json=body, raise_exc=False, log=False)
     except ks_exceptions.ClientException:
         return None
     if answer.status_code != 201:
@@ -78,5 +75,5 @@ def _make(site: Site, role: str) -> Any:
     return answer.json()["application_credential"]
 
 
-def _path(site: Site) -> str:
-    return "/users/%s/application_credentials" % site.access.user_id
+def _url(site: Site) -> str:
+    return "%s/users/%s/application_credentials" % (address.of(site.session), site.access.user_id)

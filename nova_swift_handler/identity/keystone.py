@@ -17,11 +17,11 @@ from __future__ import annotations
 from typing import Any, Dict, List, Mapping, Optional
 
 from keystoneauth1 import exceptions as ks_exceptions
-from keystoneauth1 import plugin
 from keystoneauth1 import session as ks_session
 from keystoneauth1.identity import v3
 
 from nova_swift_handler import exceptions
+from nova_swift_handler.identity import address
 from nova_swift_handler.identity.rights import Domain, User
 
 PRESENT, CREATED, CHANGED = "present", "created", "changed"
@@ -113,9 +113,8 @@ class Registrar:
         doing = "%s of %s in Keystone" % (method, path)
         try:
             # log=False: keystoneauth would write passwords to the log.
-            answer = self._session.request(
-                path, method, endpoint_filter={"interface": plugin.AUTH_INTERFACE},
-                raise_exc=False, log=False, **kwargs)
+            answer = self._session.request(address.of(self._session) + path, method,
+                                           raise_exc=False, log=False, **kwargs)
         except ks_exceptions.Unauthorized as error:
             raise exceptions.ConfigError(
                 "%s: the admin of the OS_* variables is refused; source the right openrc file"

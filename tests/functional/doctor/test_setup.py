@@ -99,6 +99,19 @@ def test_all_is_made_and_then_found(newcomers: Newcomers) -> None:
 
 
 @pytest.mark.usefixtures("admin")
+def test_addresses_without_a_version_are_as_good(newcomers: Newcomers,
+                                                 monkeypatch: pytest.MonkeyPatch) -> None:
+    url = newcomers.clinic.env["keystone_url"]
+    assert url.endswith("/v3")
+    monkeypatch.setenv("OS_AUTH_URL", url[:-len("/v3")])
+    newcomers.clinic.set("swift_vhd", auth_url=url[:-len("/v3")])
+    newcomers.setup("--keystone")
+    assert newcomers.known() == ["project", "user", "user", "role"]
+    lines = newcomers.clinic.examine("--only", "keystone")
+    assert {line.state for line in lines} == {"ok"}
+
+
+@pytest.mark.usefixtures("admin")
 def test_a_password_that_is_there_stays(newcomers: Newcomers) -> None:
     newcomers.setup("--keystone")
     newcomers.clinic.set("swift_vhd", glance_store_key="another-secret")
