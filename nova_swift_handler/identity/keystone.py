@@ -24,7 +24,7 @@ from nova_swift_handler import exceptions
 from nova_swift_handler.identity import address
 from nova_swift_handler.identity.rights import Domain, User
 
-PRESENT, CREATED, CHANGED = "present", "created", "changed"
+PRESENT, CREATED = "present", "created"
 _NEEDED = ("OS_AUTH_URL", "OS_USERNAME", "OS_PASSWORD", "OS_PROJECT_NAME")
 
 
