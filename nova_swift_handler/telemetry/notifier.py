@@ -80,9 +80,10 @@ def notify(context: Any, host: str, priority: str, event_type: str,
 
 def _bare(context: Any) -> nova_context.RequestContext:
     # Notifiers of Nova's time put all of a context on the bus, the user's token included.
+    # Not to be written over: of the thread's own context, logs tell whose request it is.
     return nova_context.RequestContext(
         user_id=getattr(context, "user_id", None), project_id=getattr(context, "project_id", None),
-        request_id=getattr(context, "request_id", None), is_admin=False)
+        request_id=getattr(context, "request_id", None), is_admin=False, overwrite=False)
 
 
 def _send_all(waiting: queue.Queue[_Message]) -> None:

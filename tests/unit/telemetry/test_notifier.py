@@ -26,6 +26,7 @@ pytest.importorskip("nova.rpc")
 import oslo_messaging
 from nova import context, rpc
 from oslo_config import cfg
+from oslo_context import context as oslo_context
 
 from nova_swift_handler.telemetry import notifier
 
@@ -85,6 +86,12 @@ def test_no_token_reaches_the_bus(bus: List[Any]) -> None:
     until(lambda: len(bus) == 2)
     assert "gAAAA" not in repr(bus)
     assert "req-1" in repr(bus)
+
+
+def test_what_is_logged_after_it_is_still_of_the_request(bus: List[Any]) -> None:
+    CONTEXT.update_store()
+    notifier.notify(CONTEXT, "h", "info", "swift_vhd.boot.start", {})
+    assert oslo_context.get_current() is CONTEXT
 
 
 class Broken:
