@@ -153,6 +153,9 @@ def _lived(site: Site, records: Records, image: Image,
             yield Finding(WRONG, _DELETED, "it took the segments that the image was stitched of, "
                           "which others may share", "openstack role list --user %s; it must have "
                           "none of Swift's operator_roles" % site.glance.store_user)
+        elif made.is_there(site.containers.images, image.id):
+            yield Finding(NOT_CHECKED, _DELETED, "Glance has said yes, and deleted nothing in "
+                          "Swift yet (delayed_delete in glance-api.conf)")
         else:
             yield Finding(OK, _DELETED, "it left what the image was stitched of alone")
 

@@ -93,6 +93,7 @@ class ThrowAway:
         """Ask Swift as Glance's Swift user does; return the status.
 
         :param path: behind the account, query included.
+        :raises StoreUnreachable: it cannot be asked, or fails: that is no refusal.
         """
         name, _mark, query = path.partition("?")
         url = "%s/%s" % (self._account.url, parse.quote(name))
@@ -102,7 +103,11 @@ class ThrowAway:
         except ks_exceptions.ClientException as error:
             raise exceptions.StoreUnreachable(
                 "Asking Swift as Glance's Swift user failed: %s" % error) from error
-        return int(answer.status_code)
+        status = int(answer.status_code)
+        if status >= 500:
+            raise exceptions.StoreUnreachable(
+                "Asking Swift as Glance's Swift user failed: it answered HTTP %d" % status)
+        return status
 
     def _clean_up(self) -> None:
         removal.remove(self._account, reversed(self._made), _AFTER)

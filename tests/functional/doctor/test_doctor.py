@@ -263,6 +263,18 @@ def test_a_glance_that_shows_locations(clinic: Clinic, tmp_path: Path, option: s
     assert clinic.env["glance_store_key"] not in str(lines)
 
 
+def test_a_glance_that_deletes_later_has_not_shown_what_it_deletes(clinic: Clinic,
+                                                                   tmp_path: Path) -> None:
+    directory = tmp_path / "glance"
+    directory.mkdir()
+    with Side(clinic.cloud.root, directory, "glance", {
+            "DEFAULT": {"delayed_delete": "True"},
+            "swift": {"swift_store_container": clinic.prefix + "-images"}}) as other:
+        clinic.set("swift_vhd", glance_api_servers=other.url)
+        line = clinic.one("deleting an image in Glance", "--only", "glance")
+    assert (line.state, "delayed_delete" in line.found) == ("not checked", True)
+
+
 def test_a_glance_with_another_store(clinic: Clinic) -> None:
     """The sandbox's own, whose container is not this installation's: what is registered fails."""
     line = clinic.one("registration by location", "--only", "glance")
