@@ -55,10 +55,11 @@ def look(user: User, session: ks_session.Session, may_own: bool,
     held: Set[str] = set(access.role_names)
     shown = ", ".join(sorted(held))
     if owns and not may_own:
+        # If it has no other, the role that was chosen for it is one of Swift's operator_roles.
         return Standing(user, "has too much", shown, [
             "openstack role remove --user %s --project %s %s" % (
                 access.user_id, access.project_id, role)
-            for role in sorted(held - set(user.roles))])
+            for role in sorted(held - set(user.roles)) or sorted(held)])
     # Any role that Swift takes for an owner's will do, and any other for who is to be none.
     needed = user.roles[1:] if owns or not may_own else user.roles
     lacking = tuple(role for role in needed if role not in held)

@@ -58,17 +58,18 @@ class User:
 
     def commands(self, missing_roles: Optional[Tuple[str, ...]] = None) -> List[str]:
         """Return the ``openstack`` commands that make it, or only give it *missing_roles*."""
-        user, project = shlex.quote(self.name), shlex.quote(self.project)
+        user, project, domain, project_domain = (shlex.quote(str(each)) for each in (
+            self.name, self.project, self.domain, self.project_domain))
         grants = ["openstack role add --user %s --user-domain %s --project %s --project-domain %s"
-                  " %s" % (user, self.domain, project, self.project_domain, role)
+                  " %s" % (user, domain, project, project_domain, shlex.quote(role))
                   for role in (self.roles if missing_roles is None else missing_roles)]
         if missing_roles is not None:
             return grants
-        return ["openstack project create --or-show --domain %s %s" % (
-                    self.project_domain, project),
+        return ["openstack project create --or-show --domain %s %s" % (project_domain, project),
                 "openstack user create --or-show --domain %s --password-prompt %s" % (
-                    self.domain, user),
-                *["openstack role create --or-show %s" % role for role in self.roles], *grants]
+                    domain, user),
+                *["openstack role create --or-show %s" % shlex.quote(role)
+                  for role in self.roles], *grants]
 
 
 def wanted(credentials: Credentials, glance: GlanceSettings, operator_role: str,

@@ -56,11 +56,13 @@ def test_another_kind_of_login_is_made_by_hand() -> None:
 
 
 def test_commands_never_hold_a_password_and_quote_names() -> None:
-    service = wanted(username="the handler's")[0]
+    service = wanted(username="the handler's", user_domain_name="Our Users",
+                     project_domain_id=None, project_domain_name="Our Projects")[0]
     lines = service.commands()
     assert not any("secret" in line for line in [*lines, repr(service)])
     assert all(shlex.split(line)[0] == "openstack" for line in lines)
-    assert any("the handler's" in shlex.split(line) for line in lines)
+    for name in ("the handler's", "Our Users", "Our Projects"):
+        assert any(name in shlex.split(line) for line in lines)
 
 
 def test_commands_for_what_is_missing_alone() -> None:
