@@ -126,6 +126,11 @@ def glance(conf: cfg.ConfigOpts) -> GlanceSettings:
     for name, example in store_options.items():
         if name not in is_set and (is_set or own.glance_registration == LOCATION):
             raise problem.missing(base.GROUP, name, example)
+    project, _colon, user = (own.glance_store_user or "").partition(":")
+    if own.glance_store_user and not (project and user):
+        raise problem.wrong(base.GROUP, "glance_store_user", own.glance_store_user,
+                            "it must be a project's name, a colon and a user's name",
+                            store_options["glance_store_user"])
     theirs = conf[nova.GLANCE]
     endpoints = (own.glance_api_servers or theirs.api_servers
                  or [theirs.endpoint_override or ""])

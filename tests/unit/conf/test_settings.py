@@ -116,6 +116,12 @@ def test_half_of_glances_account_is_refused(conf, left_out):
         settings.glance(conf(swift_vhd=dict(STORE, **{left_out: None})))
 
 
+@pytest.mark.parametrize("user", ["glance-swift", "service:", ":glance-swift"])
+def test_a_user_of_glances_store_without_a_project_is_refused(conf, user):
+    with pytest.raises(ConfigError, match="glance_store_user.*a colon"):
+        settings.glance(conf(swift_vhd=dict(STORE, glance_store_user=user)))
+
+
 def test_glance_is_where_nova_says_unless_told_otherwise(conf):
     theirs = {"glance": {"api_servers": "http://a:9292,http://b:9292"}}
     assert settings.glance(conf()).endpoints == ()
