@@ -69,7 +69,7 @@ class Setup(base.Lister):
             rows = _registered(reached, parsed_args)
             if parsed_args.dry_run and any(row[1] == keystone.CREATED for row in rows):
                 return _COLUMNS, rows  # who is not there yet cannot be asked for more
-        acl = reached.store.reader_acl or store_user.acl_element(reached.glance)
+        acl = _acl(reached)
         if not acl:
             raise exceptions.ConfigError(
                 "Setting up: who Glance's Swift user is, is not known. Set glance_store_user, "
@@ -86,6 +86,15 @@ class Setup(base.Lister):
                                     parsed_args.dry_run)
             rows.append((want.name, what, want.read or "", want.write or "", ""))
         return _COLUMNS, rows + _standing(reached, account, parsed_args)
+
+
+def _acl(reached: Services) -> str:
+    try:
+        return reached.store.reader_acl or store_user.acl_element(reached.glance)
+    except exceptions.ConfigError as error:
+        raise exceptions.ConfigError(
+            "%s If there is no such user yet, `swift-vhd setup --keystone` makes it." % error
+            ) from error
 
 
 def _registered(reached: Services, parsed_args: argparse.Namespace) -> List[Row]:

@@ -121,6 +121,12 @@ def test_a_password_that_is_there_stays(newcomers: Newcomers) -> None:
     assert [each["State"] for each in row] == ["missing, or has another password"]
 
 
+def test_who_is_not_there_yet_is_told_how_to_be_made(newcomers: Newcomers) -> None:
+    error = newcomers.setup(code=3)[0]["error"]
+    assert newcomers.store in error
+    assert "swift-vhd setup --keystone" in error
+
+
 def test_without_an_admin_nothing_is_made_in_keystone(newcomers: Newcomers,
                                                       monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OS_PASSWORD", raising=False)
