@@ -330,5 +330,5 @@ def _check_properties(entry: Entry) -> None:
     if wrong:
         raise exceptions.CatalogueInvalid(
             "the catalogue's entry %r sets %s, which is no property of one's own choice"
-            % (entry.name, ", ".join(sorted(wrong))))
+            % (entry.name, ", ".join(repr(key) for key in sorted(wrong))))
 

@@ -22,6 +22,7 @@ from __future__ import annotations
 import collections
 import contextlib
 import logging
+import re
 import urllib.parse
 from concurrent import futures
 from types import TracebackType
@@ -110,9 +111,15 @@ class Server:
                                   timeout=self._timeout, verify=self._verify)
         except _BROKEN as error:
             raise _Cut(_without_url(error)) from error
-        if answer.status_code in (200, 206):
+        # What unpacks to a thousand times its size is not even begun with.
+        packed = answer.headers.get("Content-Encoding", "identity")
+        if answer.status_code in (200, 206) and packed == "identity":
             return contextlib.closing(answer)
         answer.close()
+        if answer.status_code in (200, 206):
+            raise exceptions.TransferFailed(
+                "GET of %s: the server sends it packed (Content-Encoding: %.40r), though it was "
+                "asked not to; have it send files as they are" % (_shown(url), packed))
         if answer.status_code in (408, 429, 500, 502, 503, 504):
             raise _Cut("the server answered %d" % answer.status_code)
         why = ("that leads elsewhere; give the address where it really is"
@@ -265,7 +272,8 @@ def _shown(url: str) -> str:
 
 
 def _without_url(error: Exception) -> str:
-    return type(error).__name__ if "temp_url" in str(error) else str(error)
+    """Return what an error says, without what may be secret in an address."""
+    return re.sub(r"\?[^\s'\")]*", "", str(error))
 
 
 def _failed(url: str, cut: Exception) -> exceptions.TransferFailed:

@@ -14,6 +14,7 @@
 
 from __future__ import annotations
 
+import gzip
 import http.server
 import os
 import re
@@ -36,6 +37,7 @@ class Web:
     :ivar cut: bytes after which an answer is broken off; 0 for none.
     :ivar busy: how many more requests are answered by 503.
     :ivar extra: bytes that follow a file beyond what was told.
+    :ivar encoding: what it says that bytes are packed by; empty for nothing.
     """
 
     def __init__(self) -> None:
@@ -44,6 +46,7 @@ class Web:
         self.cut = 0
         self.busy = 0
         self.extra = b""
+        self.encoding = ""
         self.told = True
         self.asked: List[Any] = []
         web = self
@@ -90,6 +93,8 @@ class Web:
         else:
             request.send_response(200)
         data += self.extra
+        if self.encoding:
+            request.send_header("Content-Encoding", self.encoding)
         if self.told:
             request.send_header("Content-Length", str(len(data)))
         request.end_headers()
@@ -154,6 +159,25 @@ def test_bytes_beyond_what_was_told_are_refused(web: Web) -> None:
     web.extra, web.told, web.ranges = b"more", False, False
     with pytest.raises(exceptions.CatalogueInvalid, match="goes on beyond"):
         _fetch(web, MIB)
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "gzip, gzip", "x\x1b[2J"])
+def test_what_would_have_to_be_unpacked_is_refused(web: Web, encoding: str) -> None:
+    web.files["/c/index.json"] = web.files["/c/disk"] = gzip.compress(bytes(MIB))
+    web.encoding = encoding
+    for fetch in (lambda: Server(web.url, 60).small(MIB), lambda: _fetch(web, MIB)):
+        with pytest.raises(exceptions.TransferFailed, match="sends it packed") as caught:
+            fetch()
+        assert str(caught.value).isprintable()
+    assert len(web.asked) == 2
+
+
+def test_what_cannot_be_connected_to_tells_no_secret(web: Web) -> None:
+    web.close()
+    for query in ("temp_url_sig=secret", "X-Amz-Signature=secret"):
+        with pytest.raises(exceptions.TransferFailed, match="refused") as caught:
+            Server(web.url + "?" + query, 60).small(MIB)
+        assert "secret" not in str(caught.value)
 
 
 def test_what_is_elsewhere_or_nowhere_is_told(web: Web) -> None:
