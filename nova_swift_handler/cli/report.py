@@ -16,13 +16,12 @@ from __future__ import annotations
 
 import argparse
 import os
-import tempfile
 from typing import Any, Iterable, Tuple
 
 from nova_swift_handler.cli import app, base, services
 from nova_swift_handler.cli.columns import Bytes
 from nova_swift_handler.report import figures, page
-from nova_swift_handler.transfer import inventory
+from nova_swift_handler.transfer import inventory, newfile
 
 
 class Report(base.ShowOne):
@@ -56,20 +55,14 @@ class Report(base.ShowOne):
 def write(path: str, pieces: Iterable[str]) -> int:
     """Write *pieces* to a file that is replaced when all is written; return its bytes.
 
-    :raises OSError: it could not be.
+    :raises NameRefused: what is there is no file.
+    :raises TransferFailed: it cannot be written.
     """
-    directory = os.path.dirname(os.path.abspath(path))
-    descriptor, made = tempfile.mkstemp(prefix=".swift-vhd-", dir=directory)
-    try:
-        with open(descriptor, "w", encoding="utf-8") as file:
+    with newfile.written(path, force=True) as descriptor:
+        with open(descriptor, "w", encoding="utf-8", closefd=False) as file:
             file.writelines(pieces)
-            # As open() would have made it; mkstemp lets nobody else read.
-            mask = os.umask(0)
-            os.umask(mask)
-            os.fchmod(file.fileno(), 0o666 & ~mask)
-        size = os.path.getsize(made)
-        os.replace(made, path)
-        return size
-    except BaseException:
-        os.unlink(made)
-        raise
+        # As open() would have made it: web servers are to read it.
+        mask = os.umask(0)
+        os.umask(mask)
+        os.fchmod(descriptor, 0o666 & ~mask)
+        return os.fstat(descriptor).st_size
