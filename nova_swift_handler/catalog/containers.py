@@ -32,13 +32,13 @@ _KEY = "X-Account-Meta-Temp-URL-Key"
 class Wanted:
     """A container as it should be.
 
-    :ivar read: its read ACL; None leaves it as it is.
-    :ivar write: its write ACL; None leaves it as it is.
+    :ivar read: its read ACL.
+    :ivar write: its write ACL.
     """
 
     name: str
-    read: Optional[str]
-    write: Optional[str]
+    read: str
+    write: str
 
 
 def wanted(containers: Containers, acl: str) -> List[Wanted]:
@@ -123,5 +123,4 @@ def is_holding(containers: Containers, name: str) -> bool:
 
 
 def _acls(want: Wanted) -> Dict[str, str]:
-    acls = {"X-Container-Read": want.read, "X-Container-Write": want.write}
-    return {name: value for name, value in acls.items() if value is not None}
+    return {"X-Container-Read": want.read, "X-Container-Write": want.write}

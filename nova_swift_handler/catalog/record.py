@@ -24,7 +24,6 @@ from nova_swift_handler.store.account import Account
 
 NAME = "verified.json"
 
-
 DRILL = "drill"
 """The level of a point that was restored for practice and compared."""
 

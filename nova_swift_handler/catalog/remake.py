@@ -149,7 +149,7 @@ class Maker:
                 continue
             try:
                 parent = readable.read(self._account, point.container,
-                                      names.of_point(image_id, names.POINT))
+                                       names.of_point(image_id, names.POINT))
             except (exceptions.ObjectMissing, exceptions.PointInvalid, exceptions.StoreCorrupt):
                 continue
             if parent.sequence < point.sequence and parent.virtual_size == point.virtual_size:

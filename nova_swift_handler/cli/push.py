@@ -17,7 +17,7 @@ from __future__ import annotations
 import argparse
 
 from nova_swift_handler.cli import base, ending, progress, services
-from nova_swift_handler.cli.volume import Shown, shown
+from nova_swift_handler.cli.columns import Shown, shown
 from nova_swift_handler.transfer import push
 
 

@@ -84,7 +84,7 @@ class Setup(base.Lister):
         for want in wanted:
             what = containers.apply(account, want, reached.store.storage_policy,
                                     parsed_args.dry_run)
-            rows.append((want.name, what, want.read or "", want.write or "", ""))
+            rows.append((want.name, what, want.read, want.write, ""))
         return _COLUMNS, rows + _standing(reached, account, parsed_args)
 
 

@@ -100,8 +100,7 @@ def fixed(site: Site) -> Iterator[Finding]:
         except exceptions.ObjectMissing:
             yield Finding(WRONG, what, "it is not there", SETUP)
             continue
-        # What is left as it is has no reader but the account itself.
-        problem, serious = _rights(there, want.read or "", want.write or "")
+        problem, serious = _rights(there, want.read, want.write)
         if problem:
             yield Finding(WRONG if serious else WARNING, what, problem, _mend(want))
         else:
@@ -193,7 +192,7 @@ def _elements(acl: str) -> Set[str]:
 
 def _mend(want: containers.Wanted) -> str:
     return "%s, or swift post -r '%s' -w '%s' %s" % (
-        SETUP, want.read or "", want.write or "", want.name)
+        SETUP, want.read, want.write, want.name)
 
 
 def _some(values: List[str]) -> str:
