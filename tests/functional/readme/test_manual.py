@@ -21,10 +21,11 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import shutil
 from typing import Any, Dict, List
 
 import pytest
+
+from tests.programs import needs
 
 from .conftest import PAGES
 from .console import record, steps
@@ -36,12 +37,7 @@ _TOLD_IN_ORDER = ["daily", "housekeeping", "monitoring", "moving", "recovery", "
 _PLAIN = {"swift", "curl", "qemu-img", "cmp", "grep", "for", "done", "eval", "export"}
 
 
-# Machines without it leave these tests out, as those of the readers of VHDs.
-_needs_qemu = pytest.mark.skipif(shutil.which("qemu-img") is None,
-                                 reason="qemu-img is not installed")
-
-
-@_needs_qemu
+@needs("qemu-img")
 @pytest.mark.parametrize("name", _TOLD_IN_ORDER)
 def test_the_commands_of_a_page_give_what_it_shows(shell: Any, name: str) -> None:
     page = PAGES / (name + ".rst")
@@ -61,7 +57,7 @@ def test_the_commands_of_a_page_give_what_it_shows(shell: Any, name: str) -> Non
     assert not wrong, "\n\n".join(wrong)
 
 
-@_needs_qemu
+@needs("qemu-img")
 def test_what_plain_tools_got_back_is_the_disk(cloud: Any, shell: Any) -> None:
     """Nothing was written after the last snapshot of web-1."""
     host = cloud.control("ext")

@@ -19,7 +19,6 @@ import hashlib
 import html.parser
 import pathlib
 import re
-import shutil
 import subprocess
 from typing import Any, Dict, Iterator, List, Optional, Tuple
 
@@ -27,12 +26,10 @@ import pytest
 
 from nova_swift_handler.report import page
 from nova_swift_handler.transfer.inventory import Inventory
+from tests import programs
 from tests.unit.report import inventories
 
 _VOID = frozenset(("meta", "input", "br", "img", "link", "hr"))
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-
-browser = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium")
 
 
 class Parsed(html.parser.HTMLParser):
@@ -151,9 +148,10 @@ def dom(tmp_path: pathlib.Path) -> Iterator[Any]:
     def made(inventory: Inventory, fragment: str = "") -> Parsed:
         path = tmp_path / "page.html"
         path.write_text(text(inventory), encoding="utf-8")
-        assert CHROMIUM is not None
+        chromium = programs.find("chromium")
+        assert chromium is not None
         done = subprocess.run(
-            [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic",
+            [chromium, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic",
              "--disable-dev-shm-usage",
              "--no-first-run", "--disable-background-networking", "--disable-component-update",
              "--disable-sync", "--enable-logging=stderr", "--v=0", "--dump-dom",
@@ -171,7 +169,7 @@ def _rows(parsed: Parsed) -> List[Dict[str, Optional[str]]]:
     return [row for row in parsed.all("li") if "data-v" in row]
 
 
-@browser
+@programs.needs("chromium")
 def test_a_browser_shows_names_and_runs_none(dom: Any) -> None:
     shown = dom(inventories.small())
     assert len(shown.all("script")) == 1
@@ -182,7 +180,7 @@ def test_a_browser_shows_names_and_runs_none(dom: Any) -> None:
     assert len([button for button in shown.all("button") if "aria-pressed" in button]) == 7
 
 
-@browser
+@programs.needs("chromium")
 def test_a_browser_searches_a_thousand_volumes(dom: Any) -> None:
     shown = dom(inventories.large(), "#search=vm-0017")
     assert len(_rows(shown)) == 1000

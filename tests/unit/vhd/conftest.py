@@ -16,11 +16,12 @@ from __future__ import annotations
 
 import json
 import pathlib
-import shutil
 import subprocess
 from typing import Any, Dict
 
 import pytest
+
+from tests import programs
 
 
 class QemuImg:
@@ -51,9 +52,9 @@ class QemuImg:
 
 @pytest.fixture(scope="session")
 def qemu_img() -> QemuImg:
-    program = shutil.which("qemu-img")
+    program = programs.find("qemu-img")
     if program is None:
-        pytest.skip("qemu-img is not installed")
+        pytest.skip(programs.missing("qemu-img"))
     return QemuImg(program)
 
 

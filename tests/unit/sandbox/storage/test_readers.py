@@ -21,15 +21,14 @@ from __future__ import annotations
 
 import os
 import random
-import shutil
 import subprocess
 from typing import Any
 
 import pytest
 
+from tests.programs import needs
 from tests.unit.sandbox.storage.harness import BLOCK, MIB, Bench, checksum, noise, open_chain
 
-qemu = pytest.mark.skipif(shutil.which("qemu-img") is None, reason="qemu-img is not installed")
 SIZE = 24 * MIB
 
 
@@ -47,7 +46,7 @@ def _convert(path: str, target: str) -> bytes:
         return source.read(SIZE + BLOCK)
 
 
-@qemu
+@needs("qemu-img")
 def test_qemu_reads_an_exported_stream(bench: Bench, tmp_path: Any) -> None:
     uuid = bench.create(SIZE)
     for seed in range(3):
@@ -64,7 +63,7 @@ def test_qemu_reads_an_exported_stream(bench: Bench, tmp_path: Any) -> None:
     assert data[common:] == bytes(len(data) - common)
 
 
-@qemu
+@needs("qemu-img")
 @pytest.mark.parametrize("grown", [False, True])
 def test_qemu_reads_a_disks_file(bench: Bench, tmp_path: Any, grown: bool) -> None:
     uuid = bench.create(SIZE)
