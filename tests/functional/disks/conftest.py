@@ -36,6 +36,7 @@ from nova_swift_handler.xapi.session import Session
 from tests.functional.cli.conftest import from_sources, quiet_loggers  # noqa: F401  (fixtures)
 from tests.functional.handler.bench import Host
 from tests.functional.handler.conftest import bench, quiet, sessions  # noqa: F401  (fixtures)
+from tests.functional.simulator import vms
 from tests.functional.simulator.process import PASSWORD, SimulatedHost
 
 MIB = 1024 ** 2
@@ -114,11 +115,7 @@ class Place(Host):
         self.control.clear_faults()
         self.control.gc_background(None)
         with self.session() as session:
-            for ref, record in session.call("VM.get_all_records").items():
-                if not record["is_control_domain"] and not record["is_a_template"]:
-                    if record["power_state"] != "Halted":
-                        session.call("VM.hard_shutdown", ref)
-                    session.call("VM.destroy", ref)
+            vms.remove(session)
         super().clear()
 
     # -- the command line ---------------------------------------------------------------------

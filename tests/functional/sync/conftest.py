@@ -16,6 +16,7 @@
 from __future__ import annotations
 
 import configparser
+import contextlib
 import hashlib
 import os
 import pathlib
@@ -228,21 +229,24 @@ def second_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
         sandbox.down()
 
 
-@pytest.fixture
-def home(second_cloud: Cloud, tmp_path: pathlib.Path) -> Iterator[Town]:
-    """A cloud without templates and ISOs."""
-    (tmp_path / "home").mkdir()
-    town = Town(second_cloud, tmp_path / "home")
+@contextlib.contextmanager
+def _cleared(cloud: Cloud, directory: pathlib.Path) -> Iterator[Town]:
+    directory.mkdir()
+    town = Town(cloud, directory)
     town.clear()
     yield town
     town.clear()
+
+
+@pytest.fixture
+def home(second_cloud: Cloud, tmp_path: pathlib.Path) -> Iterator[Town]:
+    """A cloud without templates and ISOs."""
+    with _cleared(second_cloud, tmp_path / "home") as town:
+        yield town
 
 
 @pytest.fixture
 def abroad(cloud: Cloud, tmp_path: pathlib.Path) -> Iterator[Town]:
     """Another cloud; it may have templates of other tests."""
-    (tmp_path / "abroad").mkdir()
-    town = Town(cloud, tmp_path / "abroad")
-    town.clear()
-    yield town
-    town.clear()
+    with _cleared(cloud, tmp_path / "abroad") as town:
+        yield town

@@ -25,6 +25,7 @@ from nova_swift_handler.xapi import disk as disks
 from nova_swift_handler.xapi import isos, marked
 from nova_swift_handler.xapi.session import Session
 from nova_swift_handler.xapi.settings import XapiSettings
+from tests.functional.simulator import vms
 from tests.functional.simulator.process import PASSWORD, SimulatedHost
 
 from .conftest import MIB, Town
@@ -65,11 +66,7 @@ class Rack:
     def clear(self) -> None:
         self.simulated.control.clear_faults()
         with self.session() as session:
-            for ref, record in session.call("VM.get_all_records").items():
-                if not record["is_control_domain"] and not record["is_a_template"]:
-                    if record["power_state"] != "Halted":
-                        session.call("VM.hard_shutdown", ref)
-                    session.call("VM.destroy", ref)
+            vms.remove(session)
             for record in session.call("VDI.get_all_records").values():
                 disks.destroy_vdi(session, record["uuid"], timeout=20)
 
