@@ -44,7 +44,7 @@ class Directory(key_manager.KeyManager):
         return x_509.X509(path.read_bytes())
 
     def _refuse(self, *args: Any, **kwargs: Any) -> Any:
-        raise NotImplementedError("these tests only get certificates")
+        raise exception.KeyManagerError(reason="these tests only get certificates")
 
     create_key_pair = create_key = store = copy = delete = list = _refuse
     add_consumer = remove_consumer = _refuse

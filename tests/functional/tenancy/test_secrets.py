@@ -14,13 +14,15 @@
 
 from __future__ import annotations
 
+import abc
+import contextlib
 import os
 import subprocess
 import sys
 import threading
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Dict, Iterator, List, Optional, Set, Type
+from typing import Any, Dict, Iterable, Iterator, List, Optional, Set, Type, TypeVar
 
 import pytest
 
@@ -40,18 +42,18 @@ _LEAST = 8
 """Characters below which a word may be in a text by chance."""
 
 
-class Watch:
-    """Notes the arguments of all processes, again and again; a context manager.
+class Looking(abc.ABC):
+    """Looks again and again, in a thread of its own; a context manager.
 
-    :ivar seen: the command lines.
+    :ivar seen: what there was to be seen.
     """
 
     def __init__(self) -> None:
         self.seen: Set[str] = set()
         self._end = threading.Event()
-        self._thread = threading.Thread(target=self._look, daemon=True)
+        self._thread = threading.Thread(target=self._run, daemon=True)
 
-    def __enter__(self) -> Watch:
+    def __enter__(self: L) -> L:
         self._thread.start()
         return self
 
@@ -60,41 +62,38 @@ class Watch:
         self._end.set()
         self._thread.join()
 
-    def _look(self) -> None:
+    def _run(self) -> None:
         while not self._end.wait(_PAUSE):
-            for name in os.listdir("/proc"):
-                if name.isdigit():
-                    try:
-                        words = Path("/proc", name, "cmdline").read_bytes()
-                    except OSError:
-                        continue
-                    self.seen.add(words.replace(b"\0", b" ").decode("utf-8", "replace"))
+            self.seen.update(self.look())
+
+    @abc.abstractmethod
+    def look(self) -> Iterable[str]:
+        """Return what there is to be seen now."""
 
 
-class Sessions:
-    """What sessions XAPI has had; a context manager.
+L = TypeVar("L", bound=Looking)
 
-    :ivar seen: their references.
-    """
+
+class Processes(Looking):
+    """The command lines of all processes."""
+
+    def look(self) -> Iterator[str]:
+        for name in os.listdir("/proc"):
+            if name.isdigit():
+                with contextlib.suppress(OSError):
+                    words = Path("/proc", name, "cmdline").read_bytes()
+                    yield words.replace(b"\0", b" ").decode("utf-8", "replace")
+
+
+class Sessions(Looking):
+    """The references of the sessions that XAPI has."""
 
     def __init__(self, site: Site) -> None:
+        super().__init__()
         self._site = site
-        self.seen: Set[str] = set()
-        self._end = threading.Event()
-        self._thread = threading.Thread(target=self._look, daemon=True)
 
-    def __enter__(self) -> Sessions:
-        self._thread.start()
-        return self
-
-    def __exit__(self, kind: Optional[Type[BaseException]], error: Optional[BaseException],
-                 trace: Optional[TracebackType]) -> None:
-        self._end.set()
-        self._thread.join()
-
-    def _look(self) -> None:
-        while not self._end.wait(_PAUSE):
-            self.seen.update(self._site.control.sessions())
+    def look(self) -> List[str]:
+        return self._site.control.sessions()
 
 
 def secrets_of(cloud: Any, site: Site, tokens: List[str], sessions: Set[str]) -> Dict[str, str]:
@@ -129,7 +128,7 @@ def test_no_secret_is_seen(ext: Site, template: str, logs: Dict[Path, int],  # n
         said.append(done.stdout + done.stderr)
 
     tenants = {name: Tenant(ext.cloud, name, "ext") for name in ("alice", "bob")}
-    with Watch() as processes, Sessions(ext) as sessions:
+    with Processes() as processes, Sessions(ext) as sessions:
         server = ext.boot(template)
         ext.write(server, "alice", (8 * MIB, 24 * MIB))
         image = ext.stored(server)
