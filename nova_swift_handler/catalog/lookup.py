@@ -18,7 +18,7 @@ import logging
 from typing import Dict, Iterator, List, Optional, Set, Tuple
 
 from nova_swift_handler import exceptions
-from nova_swift_handler.catalog import names
+from nova_swift_handler.catalog import inventory, names
 from nova_swift_handler.catalog import region as regions
 from nova_swift_handler.catalog.blockmap import BlockMap
 from nova_swift_handler.catalog.point import Point, RegionRef
@@ -129,10 +129,8 @@ def points(account: Account, container: str) -> Iterator[Point]:
 
 def complete_ids(account: Account, container: str) -> Set[str]:
     """Return the image ids of the complete points and ISOs of *container*, by its listing."""
-    ends = ("/" + names.POINT, "/" + names.ISO_VIEW)
     try:
-        return {row["name"].split("/")[1] for row in account.listing(container, names.POINTS)
-                if row["name"].endswith(ends)}
+        return inventory.complete(account, container)
     except exceptions.ObjectMissing:
         return set()  # the account may list a container for a while that is gone
 
