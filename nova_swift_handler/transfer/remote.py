@@ -189,12 +189,12 @@ class Download:
         for last in (False,) * (_ATTEMPTS - 1) + (True,):
             try:
                 with self._server.get(self._url, 0, 0) as answer:
-                    told = answer.headers.get(
-                        "Content-Range", "").rpartition("/")[2] if (
-                        answer.status_code == 206) else answer.headers.get("Content-Length", "")
-                    if told.isdigit() and int(told) != self._size:
+                    told = _number(
+                        answer.headers.get("Content-Range", "").rpartition("/")[2]
+                        if answer.status_code == 206 else answer.headers.get("Content-Length", ""))
+                    if told is not None and told != self._size:
                         raise exceptions.CatalogueInvalid(
-                            "%s has %s bytes, the catalogue says %d"
+                            "%s has %d bytes, the catalogue says %d"
                             % (_shown(self._url), told, self._size))
                     return bool(answer.status_code == 206)
             except _Cut as cut:
@@ -249,8 +249,7 @@ def _bits(answer: Any, length: Optional[int]) -> Iterator[bytes]:
     :raises TransferFailed: there are more.
     """
     done = 0
-    told = answer.headers.get("Content-Length", "")
-    wanted = length if length is not None else int(told) if told.isdigit() else None
+    wanted = length if length is not None else _number(answer.headers.get("Content-Length", ""))
     try:
         for bit in answer.iter_content(_BIT):
             done += len(bit)
@@ -262,6 +261,10 @@ def _bits(answer: Any, length: Optional[int]) -> Iterator[bytes]:
         raise _Cut(_without_url(error)) from error
     if wanted is not None and done != wanted:
         raise _Cut("%d of %d bytes came" % (done, wanted))
+
+
+def _number(text: str) -> Optional[int]:
+    return int(text) if re.fullmatch("[0-9]{1,18}", text) else None
 
 
 def _shown(url: str) -> str:

@@ -37,6 +37,7 @@ class Web:
     :ivar cut: bytes after which an answer is broken off; 0 for none.
     :ivar busy: how many more requests are answered by 503.
     :ivar extra: bytes that follow a file beyond what was told.
+    :ivar length: what it says that a file's length is, if not its own.
     :ivar encoding: what it says that bytes are packed by; empty for nothing.
     """
 
@@ -46,6 +47,7 @@ class Web:
         self.cut = 0
         self.busy = 0
         self.extra = b""
+        self.length = ""
         self.encoding = ""
         self.told = True
         self.asked: List[Any] = []
@@ -96,7 +98,7 @@ class Web:
         if self.encoding:
             request.send_header("Content-Encoding", self.encoding)
         if self.told:
-            request.send_header("Content-Length", str(len(data)))
+            request.send_header("Content-Length", self.length or str(len(data)))
         request.end_headers()
         request.wfile.write(data[:self.cut] if self.cut else data)
 
@@ -159,6 +161,14 @@ def test_bytes_beyond_what_was_told_are_refused(web: Web) -> None:
     web.extra, web.told, web.ranges = b"more", False, False
     with pytest.raises(exceptions.CatalogueInvalid, match="goes on beyond"):
         _fetch(web, MIB)
+
+
+@pytest.mark.parametrize("length", ["\u00b2", "many"])
+def test_a_length_that_is_no_number_is_passed_over(web: Web, length: str) -> None:
+    web.ranges, web.length = False, length
+    web.files["/c/index.json"] = web.files["/c/disk"] = bytes(1000)
+    assert Server(web.url, 60).small(1000) == bytes(1000)
+    assert _fetch(web, 1000) == bytes(1000)
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "gzip, gzip", "x\x1b[2J"])
