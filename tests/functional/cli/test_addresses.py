@@ -119,7 +119,7 @@ def test_an_export_shares_with_the_volume_and_goes_when_its_time_is_over(
     vdi = ext.disk()
     stored = terminal.value("volume", "snapshot", vdi)
     wanted = ext.control.guest_sha256(vdi)
-    shown = _exported(terminal, vdi, "--expires", "6s")
+    shown = _exported(terminal, vdi, "--expires", "20s")
     assert shown["sent_bytes"] == 0, "the snapshot has it all"
     path = tmp_path / "disk.vhd"
     assert _curl(shown["url"], path) == 200
