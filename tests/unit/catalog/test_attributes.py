@@ -25,8 +25,8 @@ from nova_swift_handler.catalog import properties
 from nova_swift_handler.catalog.attributes import VISIBILITIES, Attributes, is_chosen
 
 _KEYS = st.from_regex(r"[A-Za-z_:][A-Za-z0-9_.:-]{0,20}", fullmatch=True)
-_CUSTOM = st.dictionaries(_KEYS, st.text(max_size=20).filter(
-    lambda text: text.isprintable()), max_size=4)
+_PRINTABLE = st.characters(exclude_categories=["C", "Z"], include_characters=" ")
+_CUSTOM = st.dictionaries(_KEYS, st.text(_PRINTABLE, max_size=20), max_size=4)
 _SOME = st.builds(
     Attributes, st.none() | st.sampled_from(VISIBILITIES), st.none() | st.integers(0, 10 ** 6),
     st.none() | st.integers(0, 10 ** 6), st.none() | st.booleans(), _CUSTOM)
