@@ -118,7 +118,7 @@ def test_half_of_glances_account_is_refused(conf, left_out):
 
 @pytest.mark.parametrize("user", ["glance-swift", "service:", ":glance-swift"])
 def test_a_user_of_glances_store_without_a_project_is_refused(conf, user):
-    with pytest.raises(ConfigError, match="glance_store_user.*a colon"):
+    with pytest.raises(ConfigError, match=r"glance_store_user.*a colon"):
         settings.glance(conf(swift_vhd=dict(STORE, glance_store_user=user)))
 
 
