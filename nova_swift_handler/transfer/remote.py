@@ -23,6 +23,7 @@ import collections
 import contextlib
 import logging
 import re
+import time
 import urllib.parse
 from concurrent import futures
 from types import TracebackType
@@ -38,6 +39,9 @@ LOG = logging.getLogger(__name__)
 _PIECE = 4 * 1024 * 1024
 _BIT = 256 * 1024
 _ATTEMPTS = 4
+_PAUSE = 0.5
+"""Seconds before the second attempt; each further pause is twice as long."""
+
 _BROKEN = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
 
 
@@ -80,7 +84,7 @@ class Server:
         :raises TransferFailed: it cannot be had.
         :raises CatalogueInvalid: it has more.
         """
-        for last in (False,) * (_ATTEMPTS - 1) + (True,):
+        for cuts in range(1, _ATTEMPTS + 1):
             try:
                 with self.get(self.url) as answer:
                     data = bytearray()
@@ -92,8 +96,7 @@ class Server:
                                 % (_shown(self.url), most))
                     return bytes(data)
             except _Cut as cut:
-                if last:
-                    raise _failed(self.url, cut) from cut
+                _again(self.url, cuts, cut)
         raise AssertionError("unreachable")
 
     def get(self, url: str, first: Optional[int] = None, last: Optional[int] = None) -> Any:
@@ -186,7 +189,7 @@ class Download:
 
     def _gives_ranges(self) -> bool:
         """Tell whether the server gives ranges, and of a file of the right size."""
-        for last in (False,) * (_ATTEMPTS - 1) + (True,):
+        for cuts in range(1, _ATTEMPTS + 1):
             try:
                 with self._server.get(self._url, 0, 0) as answer:
                     told = _number(
@@ -198,8 +201,7 @@ class Download:
                             % (_shown(self._url), told, self._size))
                     return bool(answer.status_code == 206)
             except _Cut as cut:
-                if last:
-                    raise _failed(self._url, cut) from cut
+                _again(self._url, cuts, cut)
         raise AssertionError("unreachable")
 
     def _range(self, first: int, last: int) -> bytes:
@@ -215,8 +217,7 @@ class Download:
                         cuts = 0
             except _Cut as cut:
                 cuts += 1
-                if cuts == _ATTEMPTS:
-                    raise _failed(self._url, cut) from cut
+                _again(self._url, cuts, cut)
                 LOG.info("GET of %s was cut at byte %d (%s); going on", _shown(self._url),
                          first + len(data), cut)
         return bytes(data)
@@ -236,8 +237,7 @@ class Download:
                             yield fresh
             except _Cut as cut:
                 cuts += 1
-                if cuts == _ATTEMPTS:
-                    raise _failed(self._url, cut) from cut
+                _again(self._url, cuts, cut)
                 LOG.info("GET of %s was cut at byte %d (%s); reading it again", _shown(self._url),
                          done, cut)
 
@@ -279,8 +279,15 @@ def _without_url(error: Exception) -> str:
     return re.sub(r"\?[^\s'\")]*", "", str(error))
 
 
-def _failed(url: str, cut: Exception) -> exceptions.TransferFailed:
-    return exceptions.TransferFailed(
-        "GET of %s did not come to its end, %d times in a row: %s; is the server up, and can it "
-        "be reached from here?" % (_shown(url), _ATTEMPTS, cut))
+def _again(url: str, cuts: int, cut: _Cut) -> None:
+    """Let the server come to itself before it is asked again.
+
+    :param cuts: how often it has failed in a row.
+    :raises TransferFailed: that was often enough.
+    """
+    if cuts >= _ATTEMPTS:
+        raise exceptions.TransferFailed(
+            "GET of %s did not come to its end, %d times in a row: %s; is the server up, and can "
+            "it be reached from here?" % (_shown(url), _ATTEMPTS, cut)) from cut
+    time.sleep(_PAUSE * 2 ** (cuts - 1))
 

@@ -19,11 +19,13 @@ import http.server
 import os
 import re
 import threading
+import types
 from typing import Any, Dict, Iterator, List
 
 import pytest
 
 from nova_swift_handler import exceptions
+from nova_swift_handler.transfer import remote
 from nova_swift_handler.transfer.remote import Download, Server
 
 MIB = 1024 * 1024
@@ -103,6 +105,14 @@ class Web:
         request.wfile.write(data[:self.cut] if self.cut else data)
 
 
+@pytest.fixture(autouse=True)
+def pauses(monkeypatch: pytest.MonkeyPatch) -> List[float]:
+    """The pauses that are made, in seconds; they take no time."""
+    made: List[float] = []
+    monkeypatch.setattr(remote, "time", types.SimpleNamespace(sleep=made.append))
+    return made
+
+
 @pytest.fixture
 def web() -> Iterator[Web]:
     made = Web()
@@ -139,12 +149,13 @@ def test_ranges_are_asked_for_several_at_a_time_and_each_once(web: Web) -> None:
         "bytes=0-0", "bytes=0-4194303", "bytes=4194304-8388607", "bytes=8388608-9437183"])
 
 
-def test_a_server_that_never_gives_all_is_given_up(web: Web) -> None:
+def test_a_server_that_never_gives_all_is_given_up(web: Web, pauses: List[float]) -> None:
     web.files["/c/disk"] = os.urandom(MIB)
     web.busy = 100
     with pytest.raises(exceptions.TransferFailed, match="4 times in a row"):
         _fetch(web, MIB)
     assert len(web.asked) == 4
+    assert pauses == [0.5, 1.0, 2.0]
 
 
 @pytest.mark.parametrize("ranges", [True, False])
