@@ -51,9 +51,12 @@ def test_other_names_go_to_novas_own_function(utils, name):
 def test_novas_own_function_is_not_asked_for_ours(utils, monkeypatch):
     monkeypatch.setattr(loader, "load", lambda name: "ours")
     monkeypatch.setattr(loader, "tell_problems", nothing)
+    repaired = []
+    monkeypatch.setattr(loader.failed_boots, "repair", lambda: repaired.append(True))
     loader.install(utils, nothing)
     assert utils.get_image_handler("swift_vhd") == "ours"
     assert utils.asked == []
+    assert repaired == [True]
 
 
 def test_installing_twice_wraps_once(utils):
