@@ -36,7 +36,7 @@ from nova_swift_handler.transfer import budget, process, worker
 
 from . import services
 
-_PATIENCE = 120.0
+_PATIENCE = 300.0
 _ROOT = pathlib.Path(nova_swift_handler.__file__).resolve().parents[1]
 _ENVIRONMENT = {**os.environ, "PYTHONPATH": str(_ROOT)}
 
@@ -85,7 +85,7 @@ def _running(job: Any) -> Iterator[futures.Future[Dict[str, Any]]]:
 @pytest.fixture(autouse=True)
 def no_process_is_left() -> Iterator[None]:
     yield
-    assert services.children() == []
+    _until(lambda: services.children() == [], "the end of all processes")
 
 
 # -- how a job ends ---------------------------------------------------------------------------

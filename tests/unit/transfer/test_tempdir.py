@@ -127,9 +127,9 @@ def test_none_is_lost_that_is_being_made(tmp_path: pathlib.Path) -> None:
         uses = [pool.submit(use) for _thread in range(2)]
         try:
             for each in uses:
-                each.result(60)
+                each.result(600)
         finally:
             over.set()
         for each in sweeps:
-            each.result(60)
+            each.result(600)
     assert list(tmp_path.iterdir()) == []
