@@ -172,7 +172,10 @@ def take(services: Services, ask_glance: bool) -> Inventory:
 
 def _ask(images: ImageService, census: Census) -> str:
     """Fill in the images; return why some may be missing, or nothing."""
-    census.images.update({image.id: image for image in images.list() if image.id in census.held})
+    for hidden in ("false", "true"):
+        census.images.update({
+            image.id: image for image in images.list(os_hidden=hidden, visibility="all")
+            if image.id in census.held})
     if not images.sees_all():
         return ("The service account has not the role admin in Glance: images that it may not see "
                 "are not known.")

@@ -76,6 +76,19 @@ def test_a_glance_that_shows_no_locations_is_told_apart(glance: Server) -> None:
         locations(glance).get(IMAGE_ID)
 
 
+def test_other_projects_community_images_are_asked_for(glance: Server) -> None:
+    """Glance leaves them out of the list of an admin who does not say so."""
+    asked: List[str] = []
+    session = ks_session.Session(auth=server.ServiceAuth("admin"))
+    session.session.hooks["response"].append(
+        lambda response, *args, **kwargs: asked.append(response.url))
+    glance.says("GET", "/v2/images", Answer(body={"images": []}))
+    found = Locations(GlanceSettings(endpoints=(glance.url,), retry_time=0.0), session)
+    assert list(found.each({"status": "active"})) == []
+    (url,) = asked
+    assert "visibility=all" in url and "status=active" in url
+
+
 def test_all_pages_are_read(glance: Server) -> None:
     page = {"images": [server.image(locations=[])], "next": "/v2/images?marker=x"}
     glance.says("GET", "/v2/images", Answer(body=page), Answer(body=page),
