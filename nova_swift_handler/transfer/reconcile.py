@@ -67,7 +67,7 @@ def reconcile(account: Account, where: names.Containers, abilities: Abilities,
     """
     found = []
     for held in census.gone():
-        found.append(_forget(account, where, abilities, census, held, dry_run, young))
+        found += _forget(account, where, abilities, images, census, held, dry_run, young)
     for held in census.expired():
         found.append(_expire(account, where, abilities, held, dry_run))
     for container in census.containers:
@@ -98,17 +98,22 @@ def delete(account: Account, where: names.Containers, abilities: Abilities, held
         deletion.delete(account, where, abilities, held.point)
 
 
-def _forget(account: Account, where: names.Containers, abilities: Abilities, census: Census,
-            held: Held, dry_run: bool, young: int) -> Finding:
+def _forget(account: Account, where: names.Containers, abilities: Abilities,
+            images: ImageService, census: Census, held: Held, dry_run: bool,
+            young: int) -> List[Finding]:
     try:
+        # It may have been registered again since the census, see ``sync``.  Who does so is
+        # announced before the image is there, so that is asked for last.
+        if images.exists(held.image_id):
+            return []
         if census.now - held.stored < young or held.image_id in censuses.storing(
                 account, held.container):
-            return Finding(held.container, held.image_id, YOUNGER)
+            return [Finding(held.container, held.image_id, YOUNGER)]
         if not dry_run:
             delete(account, where, abilities, held)
-        return Finding(held.container, held.image_id, DELETED)
+        return [Finding(held.container, held.image_id, DELETED)]
     except exceptions.SwiftVhdError as error:
-        return _failed(held.container, held.image_id, error)
+        return [_failed(held.container, held.image_id, error)]
 
 
 def _expire(account: Account, where: names.Containers, abilities: Abilities, held: Held,

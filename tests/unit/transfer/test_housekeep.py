@@ -178,6 +178,22 @@ def test_what_is_being_stored_is_left(cloud: Cloud) -> None:
     cloud.left()
 
 
+def test_what_is_registered_again_after_the_census_is_left(
+        cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As syncing does with a template whose image has gone from Glance's database."""
+    gone = cloud.ids[2]
+    image = cloud.glance.images.pop(gone)
+
+    def exists(image_id: str) -> bool:
+        there = image_id in cloud.glance.images
+        cloud.glance.images[gone] = image
+        return there
+
+    monkeypatch.setattr(cloud.glance, "exists", exists)
+    assert cloud.run().findings == []
+    assert cloud.left() == cloud.ids
+
+
 def test_another_glance_is_not_believed_unless_forced(cloud: Cloud) -> None:
     cloud.glance.images.clear()
     kept = cloud.run(policy=Policy(last=1))
