@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from typing import Callable
+from typing import Callable, Iterator
 
 from nova_swift_handler import exceptions
 from nova_swift_handler.glance.client import Client, Identity
@@ -28,6 +28,23 @@ from nova_swift_handler.glance.records import Records
 _TASK = "location_import"
 _SETTLING = 2.0
 _HASH_RATE = 20 * 1024 ** 2  # bytes/s that a Glance which hashes first is given at least
+
+
+@contextlib.contextmanager
+def given() -> Iterator[None]:
+    """Tell failures by which Glance refuses a location from those after which it may have it.
+
+    In the block it is given one, and waited for.  An answer may be lost, and the location be
+    taken: then the image becomes active, and must not have lost its bytes.
+
+    :raises ActivationPending: it may have it.
+    """
+    try:
+        yield
+    except (exceptions.GlanceUnreachable, exceptions.GlanceBroken,
+            exceptions.AccessRefused) as error:
+        raise exceptions.ActivationPending(
+            f"{error} Whether it has taken the location is not known.") from error
 
 
 def wait(client: Client, records: Records, image_id: str, published: Published, request: str,

@@ -60,7 +60,7 @@ def register(client: Client, records: Records, image_id: str, published: Publish
     :raises ImageUnavailable: the image is gone.
     :raises ActivationPending: Glance has not finished in time.
     :raises RegistrationFailed: Glance refused or failed; the message says why, as far as known.
-    :raises GlanceUnreachable: Glance did not answer.
+    :raises GlanceUnreachable: Glance did not answer, and has been given nothing.
     :raises AbilityMissing: this Swift, or this account, cannot have TempURLs.
     """
     doing = f"Registering image {image_id} by a TempURL"
@@ -69,12 +69,14 @@ def register(client: Client, records: Records, image_id: str, published: Publish
     url = published.address(client.settings.tempurl_lifetime)
     records.patch_queued(image_id, {"disk_format": published.disk_format,
                                     "container_format": "bare"}, doing)
-    request = (_patch(client, image_id, url, published, doing)
-               if locations_api.too_old(client) else
-               locations_api.add(client, image_id, url, published.os_hash, doing))
+    older = locations_api.too_old(client)
     look = functools.partial(_look, client.settings, url, published)
-    if not activation.wait(client, records, image_id, published, request, doing, look,
-                           hidden=False):
+    with activation.given():
+        request = (_patch(client, image_id, url, published, doing) if older else
+                   locations_api.add(client, image_id, url, published.os_hash, doing))
+        is_active = activation.wait(client, records, image_id, published, request, doing, look,
+                                    hidden=False)
+    if not is_active:
         raise exceptions.RegistrationFailed(
             f"{doing}: Glance took the address but could not use it"
             f"{f' (Glance request {request})' if request else ''}. {look().text}")

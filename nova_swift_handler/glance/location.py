@@ -134,7 +134,7 @@ def register(client: Client, records: Records, image_id: str, published: Publish
     :raises ImageUnavailable: the image is gone.
     :raises ActivationPending: Glance has not finished in time.
     :raises RegistrationFailed: Glance refused or failed; the message says why, as far as known.
-    :raises GlanceUnreachable: Glance did not answer.
+    :raises GlanceUnreachable: Glance did not answer, and has been given nothing.
     """
     doing = f"Registering image {image_id} by its location in Swift"
     location = url(client.settings, published.container, published.object_name)
@@ -142,9 +142,10 @@ def register(client: Client, records: Records, image_id: str, published: Publish
                                     "container_format": "bare"}, doing)
     look = functools.partial(diagnosis.look, client.settings, published)
     for last in (False, True):
-        request = locations_api.add(client, image_id, location, published.os_hash, doing)
-        if activation.wait(client, records, image_id, published, request, doing, look):
-            return
+        with activation.given():
+            request = locations_api.add(client, image_id, location, published.os_hash, doing)
+            if activation.wait(client, records, image_id, published, request, doing, look):
+                return
         finding = look()
         if last or not finding.all_well:
             break

@@ -66,6 +66,7 @@ def register(client: Client, records: Records, image_id: str, published: Publish
     """Make the image active; return how: ``location``, ``http`` or ``upload``.
 
     :raises ImageUnavailable: the image is gone.
+    :raises ActivationPending: it may yet become active.
     :raises RegistrationFailed: it could not be made active, in no allowed way.
     :raises GlanceUnreachable: Glance did not answer.
     """

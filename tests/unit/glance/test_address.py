@@ -129,6 +129,15 @@ def test_an_image_that_stays_queued_is_given_up(ready: Server) -> None:
         images(ready, activation_timeout=0.0).register(IMAGE_ID, published(ready))
 
 
+def test_an_address_whose_answer_is_lost_may_be_taken(ready: Server) -> None:
+    ready.says("GET", "/versions", OLD)
+    ready.has_image(server.image(locations=[]))
+    ready.says("PATCH", IMAGE, Answer(502))
+    with pytest.raises(exceptions.ActivationPending, match="not known") as caught:
+        images(ready).register(IMAGE_ID, published(ready))
+    assert SIGNATURE not in str(caught.value)
+
+
 def test_auto_takes_it_where_it_can_be_renewed(ready: Server) -> None:
     ready.has_image(server.image(locations=[]))
     how, why = images(ready, registration="auto", internal_endpoints=("http://in",)).choose(

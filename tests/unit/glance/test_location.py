@@ -160,6 +160,27 @@ def test_auto_does_not_upload_beside_a_registration_that_may_still_end_well(
     assert not ready.made("PUT", f"/v2/images/{IMAGE_ID}/file")
 
 
+@pytest.mark.parametrize("status", [500, 502])
+def test_a_location_whose_answer_is_lost_may_be_taken(ready: Server, status: int) -> None:
+    """So whoever gave it must not take back the bytes: the image may become active."""
+    ready.has_image(server.image())
+    ready.says("POST", LOCATIONS, Answer(status))
+    for how in ("location", "auto"):
+        with pytest.raises(exceptions.ActivationPending, match="not known"):
+            images(ready, registration=how, activation_timeout=0.0).register(IMAGE_ID, PUBLISHED)
+    assert not ready.made("PUT", f"/v2/images/{IMAGE_ID}/file")
+
+
+@pytest.mark.parametrize("status", [401, 500, 503])
+def test_a_glance_that_cannot_be_asked_any_more_may_have_the_location(ready: Server,
+                                                                      status: int) -> None:
+    ready.says("GET", f"/v2/images/{IMAGE_ID}", *[Answer(body=server.image())] * 3,
+               Answer(status))
+    with pytest.raises(exceptions.ActivationPending, match="not known"):
+        images(ready).register(IMAGE_ID, PUBLISHED)
+    assert len(ready.made("POST", LOCATIONS)) == 1
+
+
 def test_another_size_is_a_failure(ready: Server) -> None:
     ready.has_image(server.image(), server.image(), dict(ACTIVE, size=SIZE - 1))
     with pytest.raises(exceptions.RegistrationFailed, match="999 bytes, the VHD has 1000"):
