@@ -30,6 +30,7 @@ from nova_swift_handler import exceptions
 from nova_swift_handler.catalog import (
     closing,
     deletion,
+    inventory,
     lookup,
     names,
     offered,
@@ -121,9 +122,13 @@ class Mender:
     def forget(self, name: str, values: Dict[str, str]) -> str:
         """Delete what is left of something that has lost its data: its image and properties.
 
+        :raises Busy: it is not lost any more, or something else has its name by now.
         :raises NameRefused: the image is another's.
         :raises GlanceError: Glance refuses, such as for a protected image.
         """
+        if properties.read(self._account, self._container, name) != values or (
+                inventory.is_complete(self._account, self._container, values["id"])):
+            raise claim.Busy("%r was changed, or stored, meanwhile" % name)
         images = self._services.images(None, self._session)
         with contextlib.suppress(exceptions.ImageUnavailable):
             image = images.get(values["id"])
@@ -214,7 +219,12 @@ class Mender:
                     self._account, self._services, image.id, names.of_point(image.id, view),
                     int(values["size"]), values.get("checksum", "")))
         try:
-            images.register(image.id, disk)
+            if image.id == values["id"]:
+                images.register(image.id, disk)
+            else:  # what it is to read is taken back if this fails
+                snapshot.register(images, image.id, disk)
+        except exceptions.ActivationPending:
+            raise
         except exceptions.RegistrationFailed:
             # Another, who took it for abandoned too, may have been quicker.
             if images.get(image.id).status != "active":

@@ -24,7 +24,7 @@ import dataclasses
 from typing import Any, Callable, Dict, List, Optional, Set
 
 from nova_swift_handler import exceptions
-from nova_swift_handler.catalog import inventory, properties
+from nova_swift_handler.catalog import inventory, names, properties
 from nova_swift_handler.catalog.attributes import Attributes
 from nova_swift_handler.glance.image import Image
 from nova_swift_handler.glance.service import ImageService
@@ -76,10 +76,11 @@ def sync(services: Services, kind: str, *, dry_run: bool, delete_lost: bool, for
     container = named.container_of(services.containers, kind)
     stored = properties.every(account, container, keep=not dry_run)
     there = inventory.complete(account, container)
-    seen = _images(images, [values.get("id", "") for values in stored.values()])
+    seen = _images(images, [values["id"] for values in stored.values()
+                            if names.is_id(values.get("id", ""))])
     planned = []
     for name, values in stored.items():
-        step = _plan(account, container, name, values, there, seen, delete_lost)
+        step = _plan(account, kind, container, name, values, there, seen, delete_lost)
         if step is not None:
             planned.append(step)
     if not dry_run:
@@ -92,7 +93,7 @@ def _images(images: ImageService, ids: List[str]) -> Dict[str, Image]:
     """Return the images that Glance has of *ids*, by id; hidden ones as well."""
     found: Dict[str, Image] = {}
     for hidden in ("false", "true"):
-        wanted = [each for each in ids if each and each not in found]
+        wanted = [each for each in ids if each not in found]
         for start in range(0, len(wanted), _TOGETHER):
             for image in images.list(id="in:" + ",".join(wanted[start:start + _TOGETHER]),
                                      visibility="all", os_hidden=hidden):
@@ -100,13 +101,14 @@ def _images(images: ImageService, ids: List[str]) -> Dict[str, Image]:
     return found
 
 
-def _plan(account: Account, container: str, name: str, values: Dict[str, str], there: Set[str],
-          seen: Dict[str, Image], delete_lost: bool) -> Optional[Step]:
+def _plan(account: Account, kind: str, container: str, name: str, values: Dict[str, str],
+          there: Set[str], seen: Dict[str, Image], delete_lost: bool) -> Optional[Step]:
     image_id = values.get("id", "")
     image = seen.get(image_id)
     step = Step(REGISTER, name, image_id, "Glance has no such image", values=values, image=image)
     try:
         attributes = Attributes.parse(values)
+        _check(kind, container, name, values)
     except exceptions.PointInvalid as error:
         step.action, step.why, step.error = REFUSE, "properties are damaged", error
         return step
@@ -132,6 +134,20 @@ def _plan(account: Account, container: str, name: str, values: Dict[str, str], t
         return None
     step.action, step.why = UPDATE, "differs: " + ", ".join(differing)
     return step
+
+
+def _check(kind: str, container: str, name: str, values: Dict[str, str]) -> None:
+    """See that properties say what they are about.
+
+    :raises PointInvalid: they do not.
+    """
+    lacking = ("the id of an image" if not names.is_id(values.get("id", "")) else
+               "a size" if kind == named.ISO and not values.get("size", "").isdecimal() else "")
+    if lacking:
+        raise exceptions.PointInvalid(
+            "%s/%s does not say %s, so what it describes is not known; mend or delete that object"
+            "%s" % (container, properties.object_name(name), lacking, " and store the ISO again"
+                    if kind == named.ISO else ", and run `swift-vhd store rebuild`"))
 
 
 def _do(mender: Mender, step: Step) -> None:
