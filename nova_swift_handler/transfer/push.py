@@ -67,8 +67,9 @@ def push(services: Services, name: str, sr: str, progress: Progress) -> Dict[str
     if values is None:
         raise exceptions.NameRefused(
             "no ISO is called %r; `swift-vhd iso list` shows those that there are" % name)
+    stored = {each.get("id", "") for each in properties.each(account, services.containers.isos)}
     with _reached(services, sr) as (session, where, transfer):
-        [step] = _plan(isos.held(session, where), [_iso(values)])
+        [step] = _plan(isos.held(session, where), [_iso(values)], stored)
         if step.error is not None:
             raise step.error
         _do(session, where, transfer, services, account, step, progress)
@@ -98,7 +99,8 @@ def sync(services: Services, sr: str, *, delete: bool, dry_run: bool,
         held = isos.held(session, where)
         known = {(step.id, step.name) for step in damaged} | {
             (iso.image_id, iso.name) for iso in stored}
-        planned = _plan(held, stored) + damaged + _gone(held, known, delete)
+        ids = {image_id for image_id, _name in known}
+        planned = _plan(held, stored, ids) + damaged + _gone(held, known, delete)
         if not dry_run:
             total = 2 * sum(step.iso.size for step in planned
                             if step.iso and step.action in (PUSH, REPLACE))
@@ -137,11 +139,17 @@ def _iso(values: Dict[str, str]) -> Iso:
             % (values.get("name"), error)) from error
 
 
-def _plan(held: List[Kept], stored: List[Iso]) -> List[Step]:
+def _plan(held: List[Kept], wanted: List[Iso], ids: Set[str]) -> List[Step]:
+    """Return what is to be done about the ISOs that are *wanted*.
+
+    :param ids: image ids of all that are stored: a VDI that is one of those stays what it is,
+        though the name it has there may be another's by now.
+    """
     planned = []
-    for iso in stored:
+    for iso in wanted:
         ours = tuple(kept for kept in held if kept.image_id == iso.image_id
-                     or (kept.image_id is not None and kept.name == iso.name))
+                     or (kept.image_id is not None and kept.image_id not in ids
+                         and kept.name == iso.name))
         good = [kept for kept in ours if kept.sha256 == iso.sha256]
         foreign = [kept for kept in held if kept.image_id is None and kept.name == iso.name]
         step = Step(PUSH, iso.name, iso.image_id, "not on the SR", iso=iso)

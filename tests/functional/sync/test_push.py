@@ -126,6 +126,21 @@ def test_all_are_synced_and_only_what_is_ours_is_removed_and_only_when_asked(
     assert rack.vdis()["an operator's"]["uuid"] == own
 
 
+def test_isos_that_have_changed_names_stay_what_they_are(home: Town, rack: Rack) -> None:
+    _shown, first = home.iso("one")
+    _shown, second = home.iso("two")
+    home.rows("iso", "sync", "--sr", rack.sr)
+    there = {name: record["uuid"] for name, record in rack.vdis().items()}
+    for old, new in (("one", "three"), ("two", "one"), ("three", "two")):
+        assert home.run("iso", "set", old, "--name", new)[0] == 0
+    done = home.value("iso", "push", "one", "--sr", rack.sr)
+    assert (done["action"], done["vdi"]) == ("rename", there["two"])
+    assert home.actions("iso", "sync", "--sr", rack.sr) == {"two": "rename"}
+    assert {name: record["uuid"] for name, record in rack.vdis().items()} == {
+        "one": there["two"], "two": there["one"]}
+    assert sorted(rack.files()) == sorted([first, second])
+
+
 def test_a_copy_that_inherited_the_mark_is_not_removed(home: Town, rack: Rack) -> None:
     home.iso("one")
     home.rows("iso", "sync", "--sr", rack.sr)
