@@ -36,6 +36,7 @@ from nova_swift_handler.store.account import Account
 from nova_swift_handler.store.manifest import Entry
 from nova_swift_handler.transfer import begun, rawfile, snapshot, template
 from nova_swift_handler.transfer.jobs import Services
+from nova_swift_handler.transfer.source import unchanged
 
 _PIECE = 1024 * 1024
 _MAGIC_AT = 0x8001
@@ -138,8 +139,10 @@ def _stored(services: Services, account: Account, image_id: str, path: str, size
     try:
         # Until it is registered: who brings Glance in step leaves alone what is being stored.
         with Intent(account, container, upload_id, image_id):
-            with futures.ThreadPoolExecutor(services.transfer.upload_threads) as pool:
-                digest = pool.submit(_sha256, path)
+            # It is read twice, to be hashed and to be sent.
+            with unchanged(path), futures.ThreadPoolExecutor(
+                    services.transfer.upload_threads) as pool:
+                digest = pool.submit(_sha256, path, size)
                 entries: List[Entry] = []
                 put = functools.partial(_put_part, account, publisher, container, upload_id, path)
                 for entry in pool.map(put, parts):
@@ -186,8 +189,8 @@ def _range(path: str, offset: int, size: int) -> Iterator[bytes]:
             yield piece
 
 
-def _sha256(path: str) -> str:
+def _sha256(path: str, size: int) -> str:
     digest: Any = hashlib.sha256()
-    for piece in _range(path, 0, os.path.getsize(path)):
+    for piece in _range(path, 0, size):
         digest.update(piece)
     return str(digest.hexdigest())

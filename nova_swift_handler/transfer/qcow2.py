@@ -48,6 +48,7 @@ _HEADER = struct.Struct(">4sIQIIQI")
 _FEATURES_AT = 72
 _CORRUPT, _EXTERNAL = 1 << 1, 1 << 2
 _TOLD = 4096
+_IN_USE = "Is another process using the image"  # a hint of QEMU's block/file-posix.c
 _CHECK_LEAKS = 3  # exit code of `qemu-img check`: only unused room was found to be taken
 
 
@@ -174,7 +175,7 @@ class Qcow2Source(DiskSource):
             raise exceptions.StagingFull(
                 "%s has no room for a piece of %s; make room or set staging_dir in [swift_vhd]: "
                 "%s" % (self._staging, self._path, said))
-        if "lock" in told:
+        if _IN_USE in told:
             raise exceptions.ImageUnsupported(
                 "%s is in use, so what is read of it may be no whole disk; stop the VM that runs "
                 "from it: %s" % (self._path, said))

@@ -442,6 +442,25 @@ def test_a_qcow2_image_that_is_damaged_or_needs_others_is_refused(
     _refused(kind, phrase, [path], staging)
 
 
+def test_a_qcow2_image_that_a_vm_runs_from_is_told_from_a_damaged_one(
+        made: Dict[str, Any], tmp_path: pathlib.Path, staging: TransferSettings,
+        qemu_img: QemuImg) -> None:  # noqa: F811
+    """Whatever its path is called, which is in what QEMU says."""
+    (tmp_path / "locked").mkdir()
+    path = tmp_path / "locked" / "disk.qcow2"
+    path.write_bytes(made["table"][0].read_bytes())
+    _refused(exceptions.ImageCorrupt, "damaged", [path], staging)
+    path = _qcow2(tmp_path, qemu_img, _bootable(2 * B, [0]))
+    with subprocess.Popen(["qemu-io", "-f", "qcow2", str(path)], stdin=subprocess.PIPE,
+                          stdout=subprocess.PIPE) as running:
+        assert running.stdin is not None and running.stdout is not None
+        running.stdin.write(b"length\n")
+        running.stdin.flush()
+        running.stdout.readline()
+        _refused(exceptions.ImageUnsupported, "is in use.*stop the VM", [path], staging)
+        running.stdin.close()
+
+
 def test_without_qemu_img_it_is_said_what_to_install(
         tmp_path: pathlib.Path, staging: TransferSettings, monkeypatch: pytest.MonkeyPatch,
         qemu_img: QemuImg) -> None:  # noqa: F811
