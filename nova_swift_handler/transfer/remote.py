@@ -59,11 +59,16 @@ class Server:
     """
 
     def __init__(self, url: str, timeout: float, cafile: Optional[str] = None) -> None:
-        parts = urllib.parse.urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        try:
+            parts = urllib.parse.urlsplit(url)
+            is_address = parts.scheme in ("http", "https") and bool(parts.hostname) and (
+                parts.port != 0)  # which also sees that it is a number
+        except ValueError:
+            is_address = False
+        if not is_address:
             raise exceptions.CatalogueInvalid(
-                "%s is no address of a catalogue: it must begin with http:// or https://"
-                % _shown(url))
+                "the catalogue cannot be at the address that was given: one begins with http:// "
+                "or https:// and the name of a host")
         self.url = url
         self._timeout = timeout
         self._verify: Any = cafile or True

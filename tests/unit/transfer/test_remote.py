@@ -216,7 +216,8 @@ def test_a_small_file_has_a_limit(web: Web) -> None:
         Server(web.url, 60).small(999)
 
 
-@pytest.mark.parametrize("url", ["ftp://h/x", "file:///x", "x", "http://", "javascript:x"])
+@pytest.mark.parametrize("url", ["ftp://h/x", "file:///x", "x", "http://", "javascript:x",
+                                 "http://[::1", "http://h:port/x", "http://h:99999/x"])
 def test_only_http_is_an_address(url: str) -> None:
     with pytest.raises(exceptions.CatalogueInvalid, match="http://"):
         Server(url, 5)
