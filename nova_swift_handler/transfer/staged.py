@@ -29,21 +29,24 @@ _ZERO = bytes(_PIECE)
 
 
 class Room:
-    """A private directory, removed with all that is in it when the context is left."""
+    """A private directory, removed with all that is in it when the context is left.
+
+    It is made when something is kept: most disks need none, nor the right to make one.
+    """
 
     def __init__(self, settings: TransferSettings) -> None:
         self._limit = settings.staging_limit
         self._parent = settings.staging_dir
-        self._directory = tempdir.LockedDirectory(settings.staging_dir)
+        self._held = contextlib.ExitStack()
+        self._path = ""
         self._used = 0
 
     def __enter__(self) -> Room:
-        self._directory.__enter__()
         return self
 
     def __exit__(self, kind: Optional[Type[BaseException]], error: Optional[BaseException],
                  trace: Optional[TracebackType]) -> None:
-        self._directory.__exit__(kind, error, trace)
+        self._held.close()
 
     def keep(self, name: str, stream: Any, what: str) -> str:
         """Write all of *stream* into a file *name*, zeros as holes; return its path.
@@ -51,7 +54,9 @@ class Room:
         :param what: what messages call the bytes.
         :raises StagingFull: they would exceed the configured limit, or the file system.
         """
-        path = os.path.join(self._directory.path, name)
+        if not self._path:
+            self._path = self._held.enter_context(tempdir.LockedDirectory(self._parent)).path
+        path = os.path.join(self._path, name)
         with told_when_full(self._parent, what), open(path, "wb") as file:
             piece = stream.read(_PIECE)
             while piece:
