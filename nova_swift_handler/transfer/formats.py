@@ -36,7 +36,6 @@ FORMATS = (VHD, RAW, QCOW2, OVF)
 
 STDIN = "-"
 
-_HEAD = 0x8006
 _OTHERS = (
     (0, b"vhdxfile", "a VHDX image"),
     (0, b"KDMV", "a VMDK image"),
@@ -90,7 +89,8 @@ def _opened(paths: Sequence[str], fmt: Optional[str], settings: TransferSettings
     if fmt is None and _head(path).startswith((packed.GZIP, packed.XZ)):
         if packed.is_archive(path):
             return packed.archive(path, room)
-        return packed.compressed(path, room, lambda plain: _plain(plain, settings))
+        return packed.compressed(path, room, lambda plain: _plain(plain, settings),
+                                 _refuse_others)
     if fmt == OVF:
         return packed.archive(path, room)
     return _plain(path, settings, fmt)
@@ -113,11 +113,7 @@ def _told(path: str) -> str:
         return VHD
     if head.startswith(qcow2.MAGIC):
         return QCOW2
-    for offset, magic, what in _OTHERS:
-        if head[offset:offset + len(magic)] == magic:
-            raise exceptions.ImageUnsupported(
-                "%s begins like %s; what can be stored is a VHD, raw, qcow2, or an ovf tgz of "
-                "VHDs. If these are the bytes of a raw disk, say --format raw" % (path, what))
+    _refuse_others(head, path)
     if _tail(path).startswith(footers.COOKIE):
         return VHD  # a fixed one has its footer alone, at its end
     if head[rawfile.BOOT_AT:rawfile.BOOT_AT + len(rawfile.BOOT)] != rawfile.BOOT:
@@ -134,9 +130,18 @@ def _told(path: str) -> str:
     return RAW
 
 
+def _refuse_others(head: bytes, path: str) -> None:
+    """Refuse what begins as something does that cannot be stored."""
+    for offset, magic, what in _OTHERS:
+        if head[offset:offset + len(magic)] == magic:
+            raise exceptions.ImageUnsupported(
+                "%s begins like %s; what can be stored is a VHD, raw, qcow2, or an ovf tgz of "
+                "VHDs. If these are the bytes of a raw disk, say --format raw" % (path, what))
+
+
 def _head(path: str) -> bytes:
     with open(path, "rb") as file:
-        return file.read(_HEAD)
+        return file.read(packed.HEAD)
 
 
 def _tail(path: str) -> bytes:

@@ -42,6 +42,9 @@ GZIP, XZ = b"\x1f\x8b", b"\xfd7zXZ\0"
 TAR_AT, TAR = 257, b"ustar"
 """Where a tar has its magic, and what that is (POSIX, pax)."""
 
+HEAD = 0x8006
+"""Bytes by whose beginning it can be told what a disk is, and no other."""
+
 _PIECE = 1024 * 1024
 _DAMAGED = (EOFError, zlib.error, gzip.BadGzipFile, lzma.LZMAError)
 
@@ -114,7 +117,7 @@ class _Unpacked:
 @contextlib.contextmanager
 def unpacked(path: str) -> Iterator[tgz.Readable]:
     """Give what is in a file compressed by gzip or xz."""
-    with open(path, "rb") as file:
+    with source.unchanged(path), open(path, "rb") as file:
         is_xz = file.read(len(XZ)) == XZ
         file.seek(0)
         kind: Any = lzma.open if is_xz else gzip.open
@@ -131,16 +134,19 @@ def is_archive(path: str) -> bool:
         return stream.read(TAR_AT + len(TAR))[TAR_AT:] == TAR
 
 
-def compressed(path: str, room: Room, plain: Callable[[str], DiskSource]) -> DiskSource:
+def compressed(path: str, room: Room, plain: Callable[[str], DiskSource],
+               check_raw: Callable[[bytes, str], None]) -> DiskSource:
     """Return the disk that is in a compressed file.
 
     :param plain: gives the disk that is in a file which is not packed.
+    :param check_raw: is given the first :data:`HEAD` bytes of what may be a raw disk, and its
+        name; raises if it is something else.
     :raises ImageCorrupt: it is damaged or cut off.
     """
     what = "what is in " + path
     LOG.info("Reading %s once to see whether it is whole", path)
     with unpacked(path) as stream:
-        first = last = piece = stream.read(constants.FOOTER_SIZE)
+        first = last = piece = stream.read(HEAD)
         size = 0
         while piece:
             size += len(piece)
@@ -149,7 +155,9 @@ def compressed(path: str, room: Room, plain: Callable[[str], DiskSource]) -> Dis
     if first.startswith(footers.COOKIE):
         if _streams(lambda: unpacked(path)):
             return VhdStream(lambda: unpacked(path), what)
-    elif first.endswith(rawfile.BOOT) and not last.startswith(footers.COOKIE):
+    elif (first[rawfile.BOOT_AT:].startswith(rawfile.BOOT)
+            and not last.startswith(footers.COOKIE)):
+        check_raw(first, what)
         return RawStream(lambda: unpacked(path), size, what)
     with unpacked(path) as stream:
         return plain(room.keep("unpacked", stream, what))
@@ -179,7 +187,7 @@ def archive(path: str, room: Room) -> DiskSource:
 
 
 def _vhds(path: str) -> Generator[tgz.Member, None, None]:
-    with open(path, "rb") as file:
+    with source.unchanged(path), open(path, "rb") as file:
         for member in tgz.members(file):
             if member.name.lower().endswith(".vhd"):
                 yield member
@@ -187,7 +195,7 @@ def _vhds(path: str) -> Generator[tgz.Member, None, None]:
 
 @contextlib.contextmanager
 def _only(path: str) -> Iterator[tgz.Readable]:
-    with contextlib.closing(_vhds(path)) as members:
+    with source.unchanged(path), contextlib.closing(_vhds(path)) as members:
         yield next(members)
 
 

@@ -239,6 +239,17 @@ def test_a_vhd_that_is_cut_off_is_refused(kind: int, tmp_path: pathlib.Path,
         _refused(exceptions.VhdError, ".", [path], staging, formats.VHD)
 
 
+def test_a_disk_that_needs_no_staging_needs_no_directory_for_it(tmp_path: pathlib.Path) -> None:
+    """Nor the right to write into one that is nova-compute's."""
+    nowhere = TransferSettings(staging_dir=str(tmp_path / "missing"))
+    disk = _bootable(2 * B, [1])
+    path = tmp_path / "disk"
+    for data in (disk, _vhd(disk), gzip.compress(disk)):
+        path.write_bytes(data)
+        with formats.opened([str(path)], None, nowhere) as source:
+            assert _read(source) == disk
+
+
 def test_a_format_that_is_said_is_believed(tmp_path: pathlib.Path,
                                            staging: TransferSettings) -> None:
     path = tmp_path / "disk"
@@ -318,6 +329,33 @@ def test_what_is_packed_and_no_disk_is_refused(tmp_path: pathlib.Path,
     path = tmp_path / "notes.gz"
     path.write_bytes(gzip.compress(b"a text\n" * 200))
     _refused(exceptions.ImageUnsupported, "of no format", [path], staging)
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress, lzma.compress])
+def test_an_iso_with_a_boot_record_is_no_disk(
+        pack: Any, tmp_path: pathlib.Path, staging: TransferSettings) -> None:
+    iso = bytearray(_bootable(2 * B, [1]))
+    iso[0x8001:0x8006] = b"CD001"
+    path = tmp_path / "installer"
+    path.write_bytes(pack(bytes(iso)))
+    _refused(exceptions.ImageUnsupported, "like an ISO image", [path], staging)
+
+
+@pytest.mark.parametrize("archive", [False, True])
+def test_what_is_packed_and_changes_while_it_is_read_is_refused(
+        archive: bool, tmp_path: pathlib.Path, staging: TransferSettings) -> None:
+    path = tmp_path / "disk.gz"
+    disk = _bootable(6 * B, range(6))
+    path.write_bytes(images.tgz([("0.vhd", _vhd(disk))]) if archive else gzip.compress(disk))
+    os.utime(path, (1, 1))
+    with formats.opened([str(path)], None, staging) as source, contextlib.closing(
+            source.blocks()) as blocks:
+        next(blocks)
+        with open(path, "r+b") as file:
+            file.seek(-1, os.SEEK_END)
+            file.write(b"x")
+        with pytest.raises(exceptions.ImageUnsupported, match="was changed while it was read"):
+            list(blocks)
 
 
 @pytest.mark.parametrize("count", [1, 3])
