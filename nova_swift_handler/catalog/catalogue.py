@@ -175,4 +175,6 @@ def _texts(value: Any) -> Dict[str, str]:
             isinstance(key, str) and isinstance(text, str) and 0 < len(key) <= 255
             and len(text) <= 4096 for key, text in value.items()):
         raise ValueError("properties are no texts")
+    for text in (*value, *value.values()):
+        text.encode("utf-8")  # fails for half of a surrogate pair, which JSON can have alone
     return value

@@ -63,6 +63,7 @@ def test_addresses_that_lead_elsewhere_are_refused(url: Any) -> None:
     {"sha256": "AB" * 32}, {"sha256": 5}, {"min_disk": -1}, {"min_ram": "much"},
     {"properties": ["a"]}, {"properties": {"a": None}}, {"properties": {"": "a"}},
     {"properties": {"a" * 256: "a"}}, {"properties": {"a": "a" * 4097}},
+    {"properties": {"a": "\ud800"}}, {"properties": {"\udfff": "a"}},
     {"properties": {str(number): "" for number in range(201)}}])
 def test_what_no_entry_can_be_is_refused(changes: Dict[str, Any]) -> None:
     with pytest.raises(exceptions.CatalogueInvalid, match=r"entry|offers"):
