@@ -50,6 +50,8 @@ def convert(services: Services, image_id: str, *, replace: bool,
     :param replace: delete the original in Glance when the copy is active; what is stored of it
         goes with the next housekeeping.
     :raises ImageUnsupported: no disk of it is stored here, or it is such an image already.
+    :raises GlanceError: likewise; or the original could not be deleted, as the message says, and
+        there are both.
     :raises SwiftVhdError: it failed; then there is no copy, and the original is as it was.
     """
     ours = services.credentials.session()
@@ -77,7 +79,13 @@ def convert(services: Services, image_id: str, *, replace: bool,
         template.finish(images, copy.id, attributes)
         made = images.get(copy.id)
     if replace:
-        images.delete(image_id)
+        try:
+            images.delete(image_id)
+        except exceptions.GlanceError as error:
+            raise type(error)(
+                "image %s is converted, its copy %s is active; but it could not be deleted, do "
+                "that yourself and do not convert it again: %s" % (image_id, made.id, error)
+            ) from error
     return {"id": made.id, "name": made.name, "owner": made.owner, "visibility": made.visibility,
             "disk_format": made.disk_format, "container_format": made.container_format,
             "size": made.size, "checksum": made.checksum, "virtual_size": point.virtual_size,

@@ -32,6 +32,7 @@ import pytest
 import tenacity
 from keystoneauth1 import exceptions as ks_exceptions
 
+from nova_swift_handler import exceptions
 from nova_swift_handler.catalog import names, views
 from nova_swift_handler.catalog.point import Point
 from nova_swift_handler.catalog.publish import Subject
@@ -285,6 +286,21 @@ def test_a_copy_may_replace_the_original(shelf: Shelf) -> None:
     assert shelf.rows()[shelf.ids[0]]["Orphan"] == "no image"
     assert shelf.glance("GET", "/" + made["id"]).json()["status"] == "active"
     shelf.images.delete(made["id"])
+
+
+def test_an_original_that_cannot_be_deleted_is_told_with_its_copy(
+        shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    def delete(images: ImageService, image_id: str) -> None:
+        raise exceptions.GlanceError("in use")
+
+    monkeypatch.setattr(ImageService, "delete", delete)
+    said = shelf.refuses(6, "its copy .* is active.*do not convert it again: in use", "image",
+                         "convert", shelf.ids[1], "--to", "ovf", "--replace")
+    monkeypatch.undo()
+    (copy,) = [image for image in shelf.glance("GET", "?name=web-2").json()["images"]
+               if image["id"] in said and image["id"] != shelf.ids[1]]
+    assert copy["status"] == "active"
+    shelf.images.delete(copy["id"])
 
 
 # -- relocating -------------------------------------------------------------------------------
