@@ -39,7 +39,6 @@ from nova_swift_handler.store.account import Account
 from nova_swift_handler.transfer import named
 from nova_swift_handler.transfer.jobs import Services
 
-_KEY = "x-account-meta-temp-url-key"
 _ENTRIES = "entries/"
 _PUBLIC = {"X-Container-Read": ".r:*"}
 _PIECE = 1024 * 1024
@@ -60,12 +59,11 @@ class Publication:
         self._container = services.containers.catalogue
         self._url = services.public_url(self._account)
         self._abilities = probe.abilities(self._account, self._where.index)
-        self._key = self._account.head_account().get(_KEY, "")
-        if not self._key or not self._abilities.tempurl:
+        self._key = tempurl.key_of(self._account)
+        if not self._abilities.tempurl:
             raise exceptions.AbilityMissing(
-                "nothing can be published: this %s; `swift-vhd store probe` tells what was tried"
-                % ("Swift does not serve stitched objects by TempURL" if self._key else
-                   "account has no key for TempURLs: run `swift-vhd setup`, which gives it one"))
+                "nothing can be published: this Swift does not serve stitched objects by TempURL; "
+                "`swift-vhd store probe` tells what was tried")
 
     def publish(self, kind: str, wanted: Iterable[str], seconds: int,
                 progress: Progress) -> List[Dict[str, Any]]:
