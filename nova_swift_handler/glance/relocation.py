@@ -78,13 +78,15 @@ class Locations:
         ).json())
 
     def each(self, filters: Mapping[str, str]) -> Iterator[Located]:
-        """Yield all images that match *filters*, those of every visibility.
+        """Yield all images that match *filters*: hidden ones, and of any visibility, too.
 
         :raises ConfigError: this Glance does not show locations.
         """
-        # Not being asked so, Glance leaves out other projects' community images, also for admins.
-        for body in self._records.bodies({"visibility": "all", **filters}):
-            yield _located(body)
+        # Unless it is asked so, Glance leaves some out, also for admins.
+        for hidden in ("false", "true"):
+            for body in self._records.bodies({
+                    **filters, "os_hidden": hidden, "visibility": "all"}):
+                yield _located(body)
 
     def replace(self, located: Located, wanted: str, old: Container[str]) -> None:
         """Let an image have the location *wanted*, and none of those that are *old*.

@@ -14,7 +14,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Mapping, Optional, Tuple
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple
 
 from keystoneauth1 import session as ks_session
 
@@ -77,8 +77,16 @@ class ImageService:
         return True
 
     def list(self, **filters: str) -> List[Image]:
-        """Return the images the user sees whose attributes or properties equal *filters*."""
+        """Return the images the user sees whose attributes or properties equal *filters*.
+
+        Glance leaves out hidden ones, and other projects' community images; see :meth:`every`.
+        """
         return self._records.list(filters)
+
+    def every(self, **filters: str) -> Iterator[Image]:
+        """Yield the same, and what Glance leaves out unless it is asked for it."""
+        for hidden in ("false", "true"):
+            yield from self._records.list({**filters, "os_hidden": hidden, "visibility": "all"})
 
     def check_download(self, image_id: str) -> Image:
         """Return the record of an active image whose bytes Glance would give this user.

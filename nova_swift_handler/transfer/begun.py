@@ -42,7 +42,7 @@ def remove_abandoned(images: ImageService, name: str) -> None:
 
     Of other machines' nobody here knows whether they are being filled.
     """
-    for image in images.list(name=name, status="queued"):
+    for image in images.every(name=name, status="queued"):
         mark = image.properties.get(MARK, "")
         if not mark or alive.is_alive(mark):
             continue

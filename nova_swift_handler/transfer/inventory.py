@@ -172,10 +172,7 @@ def take(services: Services, ask_glance: bool) -> Inventory:
 
 def _ask(images: ImageService, census: Census) -> str:
     """Fill in the images; return why some may be missing, or nothing."""
-    for hidden in ("false", "true"):
-        census.images.update({
-            image.id: image for image in images.list(os_hidden=hidden, visibility="all")
-            if image.id in census.held})
+    census.images.update({image.id: image for image in images.every() if image.id in census.held})
     if not images.sees_all():
         return ("The service account has not the role admin in Glance: images that it may not see "
                 "are not known.")

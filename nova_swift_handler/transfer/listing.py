@@ -145,9 +145,7 @@ def rows(services: Services, wanted: Wanted) -> List[Row]:
 
 
 def _images(images: ImageService) -> Dict[str, Image]:
-    """Return all images, those too that Glance leaves out of its lists unless it is asked."""
-    return {image.id: image for hidden in ("false", "true")
-            for image in images.list(os_hidden=hidden, visibility="all")}
+    return {image.id: image for image in images.every()}
 
 
 def _offers(account: Account, where: names.Containers) -> Dict[str, Dict[str, Any]]:

@@ -85,11 +85,10 @@ def relocate(services: Services, image_ids: Sequence[str], *, within: int,
         for image_id in image_ids:
             yield work.of(locations.get(image_id))
         return
-    for hidden in ("false", "true"):
-        for located in list(locations.each({"status": "active", "os_hidden": hidden})):
-            outcome = work.of(located)
-            if outcome.form or outcome.state == FAILED:
-                yield outcome
+    for located in list(locations.each({"status": "active"})):
+        outcome = work.of(located)
+        if outcome.form or outcome.state == FAILED:
+            yield outcome
 
 
 class _Relocation:

@@ -175,7 +175,7 @@ def test_an_image_whose_location_glance_took_before_it_went_down_keeps_its_disk(
 
     glance.when(b"POST /v2/images/%s/locations" % job.image_id.encode("ascii"),
                 taken_but_not_told)
-    with pytest.raises(exceptions.OutcomeUnknown, match="disk is kept.*Delete the image"):
+    with pytest.raises(exceptions.OutcomeUnknown, match=r"disk is kept.*Delete the image"):
         process.run(job)
     eventually(lambda: bench.image(job.image_id)["status"] == "active")
     result = process.run(bench.boot_job(host, job.image_id))

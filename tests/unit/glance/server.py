@@ -36,6 +36,7 @@ class Request(NamedTuple):
     path: str
     headers: Dict[str, str]
     body: bytes
+    query: str
 
 
 class Answer:
@@ -64,8 +65,10 @@ class Server:
             protocol_version = "HTTP/1.1"
 
             def _answer(self) -> None:
-                request = Request(self.command, self.path.partition("?")[0],
-                                  {k.lower(): v for k, v in self.headers.items()}, self._body())
+                path, _mark, query = self.path.partition("?")
+                request = Request(self.command, path,
+                                  {k.lower(): v for k, v in self.headers.items()}, self._body(),
+                                  query)
                 outer.requests.append(request)
                 route = outer.routes.get((request.method, request.path))
                 answer = route(request) if route else Answer(404, b"no route")
