@@ -486,7 +486,7 @@ def test_a_qcow2_image_that_a_vm_runs_from_is_told_from_a_damaged_one(
     """Whatever its path is called, which is in what QEMU says."""
     (tmp_path / "locked").mkdir()
     path = tmp_path / "locked" / "disk.qcow2"
-    path.write_bytes(made["table"][0].read_bytes())
+    path.write_bytes(made["unknown"][0].read_bytes())
     _refused(exceptions.ImageCorrupt, "damaged", [path], staging)
     path = _qcow2(tmp_path, qemu_img, _bootable(2 * B, [0]))
     with subprocess.Popen(["qemu-io", "-f", "qcow2", str(path)], stdin=subprocess.PIPE,
