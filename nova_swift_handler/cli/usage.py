@@ -18,6 +18,7 @@ import argparse
 import dataclasses
 from typing import Any, List, Tuple
 
+from nova_swift_handler import exceptions
 from nova_swift_handler.catalog import places, usage
 from nova_swift_handler.cli import base, services
 from nova_swift_handler.cli.columns import Bytes
@@ -53,9 +54,10 @@ class Usage(base.Lister):
     """Tell why space is used.
 
     By volume: the bytes of the disks as if each point had its own (Logical), and what Swift holds
-    for them, before replication (Stored): segments that points name (Data), tables and regions,
-    the objects of points and uploads (Views), what no point names (Unused), and of that what
-    Swift is about to delete (Condemned).  By point: what deleting it would free once swept.
+    for them, before replication (Stored): segments that points name (Data), their tables
+    (Regions), heads and records (Views), what stitches them (Manifests), the ends of uploads
+    (Closings), anything else (Other), what no point names (Unused), and of that what Swift is
+    about to delete (Condemned).  By point: what deleting it would free once swept (Freed).
     """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
@@ -75,6 +77,10 @@ class Usage(base.Lister):
         if parsed_args.volume:
             found = [each for each in found
                      if each.container == containers.volume(parsed_args.volume)]
+            if not found:
+                raise exceptions.ObjectMissing(
+                    "nothing is stored of a volume %s; `swift-vhd store usage` shows all volumes"
+                    % parsed_args.volume)
         if parsed_args.volume or parsed_args.points:
             return ("ID", "Volume", "Sequence", "Virtual Size", "Logical", "Freed", "Shared"), [
                 (each.point.image_id, places.volume_of(containers, each.point.container),

@@ -36,6 +36,9 @@ _PASSING = frozenset((408, 429, 498, 500, 502, 503, 504, 507))
 _NO_ENDPOINT = ("Keystone's catalogue has no object-store endpoint for this account; check "
                 "region_name and valid_interfaces in [swift_vhd]")
 
+_NO_CONTAINER = ("; there is no such container: is container_prefix in [swift_vhd] right, and was "
+                 "`swift-vhd setup` run? A volume's is there once something of it is stored")
+
 _BROKEN = (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError)
 
 
@@ -201,7 +204,9 @@ def _translate(what: str, error: swiftclient.ClientException) -> exceptions.Stor
     text = "%s failed: Swift answered %s %s (transaction %s)" % (
         what, status, error.http_reason, transaction)
     if status == 404:
-        return exceptions.ObjectMissing(text)
+        # What is put, and what is listed, lacks nothing but its container.
+        lacks = what.startswith(("PUT of", "listing container"))
+        return exceptions.ObjectMissing(text + (_NO_CONTAINER if lacks else ""))
     if status in (401, 403):
         return exceptions.StoreAuthFailed(
             text + "; check the service account's roles and the container's rights")
