@@ -68,7 +68,7 @@ class Setup(base.Lister):
         if parsed_args.keystone:
             rows = _registered(reached, parsed_args)
             if parsed_args.dry_run and any(row[1] == keystone.CREATED for row in rows):
-                return _COLUMNS, rows  # who is not there yet cannot be asked for more
+                return _COLUMNS, _planned(rows)  # who is not there yet cannot be asked for more
         acl = _acl(reached)
         if not acl:
             raise exceptions.ConfigError(
@@ -85,6 +85,8 @@ class Setup(base.Lister):
             what = containers.apply(account, want, reached.store.storage_policy,
                                     parsed_args.dry_run)
             rows.append((want.name, what, want.read, want.write, ""))
+        if parsed_args.dry_run:
+            rows = _planned(rows)
         return _COLUMNS, rows + _standing(reached, account, parsed_args)
 
 
@@ -95,6 +97,12 @@ def _acl(reached: Services) -> str:
         raise exceptions.ConfigError(
             "%s If there is no such user yet, `swift-vhd setup --keystone` makes it." % error
             ) from error
+
+
+def _planned(rows: List[Row]) -> List[Row]:
+    """Return *rows* of a dry run, in which nothing was done yet."""
+    return [(name, "to be " + state if state in (keystone.CREATED, keystone.CHANGED) else state,
+             readers, writers, advice) for name, state, readers, writers, advice in rows]
 
 
 def _registered(reached: Services, parsed_args: argparse.Namespace) -> List[Row]:
