@@ -21,7 +21,7 @@ from nova_swift_handler import exceptions
 from nova_swift_handler.vhd import bitmap as sector_bitmap
 from nova_swift_handler.vhd import constants, structure
 from nova_swift_handler.vhd.bat import Bat
-from nova_swift_handler.vhd.footer import Footer
+from nova_swift_handler.vhd.footer import COOKIE, Footer
 from nova_swift_handler.vhd.header import Header
 from nova_swift_handler.vhd.locator import Collector
 from nova_swift_handler.vhd.reader import fill, read_exactly
@@ -58,7 +58,13 @@ class VhdFile:
         if self._length < constants.FOOTER_SIZE:
             raise exceptions.VhdTruncated(
                 "the file has %d bytes, less than a VHD's footer" % self._length)
-        self.footer = self._footer(self._length - constants.FOOTER_SIZE, "its last footer")
+        end = self._length - constants.FOOTER_SIZE
+        if (self._part(0, len(COOKIE), "its first footer") == COOKIE
+                and self._part(end, len(COOKIE), "its last footer") != COOKIE):
+            raise exceptions.VhdTruncated(
+                "the file begins as a VHD does, and does not end with a footer: it is cut off, or "
+                "something was appended to it; fetch it again")
+        self.footer = self._footer(end, "its last footer")
         self.header: Optional[Header] = None
         self._bat = Bat(())
         if self.footer.disk_type != constants.TYPE_FIXED:
