@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import shlex
 import sys
 from typing import Any, Dict, List, Optional, Sequence, Tuple, Type
 
@@ -25,8 +26,10 @@ from nova_swift_handler.exceptions import SandboxError, SwiftVhdError
 from nova_swift_handler.sandbox import plan as plans
 from nova_swift_handler.sandbox import swift
 from nova_swift_handler.sandbox.sandbox import Sandbox
+from nova_swift_handler.sandbox.xapi.control import Control
 
 _GIB = 2 ** 30
+_COLLECT = 2.0  # seconds between two looks of a host's garbage collector
 
 
 def _add_root(parser: argparse.ArgumentParser) -> None:
@@ -100,7 +103,18 @@ class Up(command.Command):
             if log:
                 print(log, file=sys.stderr)
             raise SandboxError(message) from error
+        _collect(document)
         print(f"up, in {document['root']}; `swift-vhd sandbox env -f json` tells the rest")
+        files = [document["config_file"]] + [
+            region["nova_conf"] for region in document["regions"][:1]]
+        options = " ".join("--config-file " + shlex.quote(each) for each in files)
+        print(f"its operator types: swift-vhd {options} COMMAND")
+
+
+def _collect(document: Dict[str, Any]) -> None:
+    """Have the hosts collect garbage by themselves, as real ones do."""
+    for url in sorted({region["xapi_url"] for region in document["regions"]}):
+        Control(url).gc_background(_COLLECT)
 
 
 class Down(command.Command):
@@ -138,7 +152,10 @@ class Start(_OnServices):
     """Start services of the sandbox that were stopped or died."""
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
-        _sandbox(parsed_args).start(*parsed_args.service)
+        sandbox = _sandbox(parsed_args)
+        sandbox.start(*parsed_args.service)
+        if any(name.startswith("xapi") for name in parsed_args.service):
+            _collect(sandbox.environment())
 
 
 class Status(lister.Lister):
@@ -173,6 +190,40 @@ class Env(show.ShowOne):
         return list(document), list(document.values())
 
 
+class Openrc(command.Command):
+    """Print what makes a shell the terminal of one of the sandbox's users.
+
+    eval "$(swift-vhd sandbox openrc alice)"
+    """
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        _add_root(parser)
+        parser.add_argument("user", nargs="?", default="alice",
+                            help="its name, as `env` shows it (default: %(default)s)")
+        parser.add_argument("--region", help="region of the host (default: the first)")
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> None:
+        document = _sandbox(parsed_args).environment()
+        users = document["users"]
+        if parsed_args.user not in users:
+            raise SandboxError(f"the sandbox has no user {parsed_args.user}: its users are "
+                               f"{', '.join(sorted(users))}")
+        user = users[parsed_args.user]
+        regions = [each["name"] for each in document["regions"]] or [plans.STORAGE_REGION]
+        variables = {
+            "OS_AUTH_URL": document["keystone_url"], "OS_USERNAME": user["name"],
+            "OS_PASSWORD": user["password"], "OS_PROJECT_NAME": user["project"],
+            "OS_USER_DOMAIN_ID": document["domain_id"],
+            "OS_PROJECT_DOMAIN_ID": document["domain_id"], "OS_IDENTITY_API_VERSION": "3",
+            "OS_REGION_NAME": parsed_args.region or regions[0],
+            # From this one on, servers can be made with --nic none: there is no network here.
+            "OS_COMPUTE_API_VERSION": "2.37", "ST_AUTH_VERSION": "3"}
+        for name, value in variables.items():
+            print(f"export {name}={shlex.quote(value)}")
+
+
 class Logs(command.Command):
     """Show the end of the services' logs."""
 
@@ -189,8 +240,8 @@ class Logs(command.Command):
 
 
 COMMANDS: Dict[str, Type[command.Command]] = {
-    "up": Up, "down": Down, "status": Status, "env": Env, "logs": Logs, "stop": Stop,
-    "start": Start}
+    "up": Up, "down": Down, "status": Status, "env": Env, "openrc": Openrc, "logs": Logs,
+    "stop": Stop, "start": Start}
 
 
 def main(argv: Optional[List[str]] = None) -> int:
@@ -198,7 +249,7 @@ def main(argv: Optional[List[str]] = None) -> int:
     manager = commandmanager.CommandManager("nova_swift_handler.sandbox.commands")
     for name, each in COMMANDS.items():
         manager.add_command(name, each)
-    application = app.App("The sandbox of nova_swift_handler.", "0", manager)
+    application = app.App("The sandbox of nova_swift_handler.", "0", manager, deferred_help=True)
     try:
         return int(application.run(sys.argv[1:] if argv is None else argv))
     except SwiftVhdError as error:

@@ -26,6 +26,7 @@ from nova_swift_handler.sandbox.layout import Layout
 
 IMAGE_HANDLERS = ["swift_vhd", "direct_vhd", "vdi_local_dev", "vdi_remote_stream"]
 CACHE_IMAGES = ["all", "some", "none"]
+STORAGE_REGION = "RegionOne"  # where there are no hosts
 _SLAVE_ADDRESS = "127.0.0.2"
 
 

@@ -34,7 +34,7 @@ from nova_swift_handler.sandbox import (
     swift,
 )
 from nova_swift_handler.sandbox.layout import Layout
-from nova_swift_handler.sandbox.plan import Host, Plan
+from nova_swift_handler.sandbox.plan import STORAGE_REGION, Host, Plan
 from nova_swift_handler.sandbox.service import Service
 
 Progress = Callable[[str], None]
@@ -142,7 +142,7 @@ class Startup:
                              control.answers(port, path), control.PATIENCE)
 
     def _region_names(self) -> List[str]:
-        return [host.region for host in self._plan.hosts] or ["RegionOne"]
+        return [host.region for host in self._plan.hosts] or [STORAGE_REGION]
 
     def _catalog(self) -> List[keystone.Endpoint]:
         plan = self._plan

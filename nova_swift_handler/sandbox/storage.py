@@ -22,7 +22,7 @@ from keystoneauth1 import adapter
 from nova_swift_handler.exceptions import SandboxError
 from nova_swift_handler.sandbox import handler, identity, ini, keystone, scripts
 from nova_swift_handler.sandbox.layout import Layout
-from nova_swift_handler.sandbox.plan import Plan
+from nova_swift_handler.sandbox.plan import STORAGE_REGION, Plan
 
 TEMPURL_KEY = "sandbox-tempurl-key"
 
@@ -37,7 +37,7 @@ def set_up(layout: Layout, plan: Plan) -> None:
 
     :raises SandboxError: ``swift-vhd setup`` failed.
     """
-    region = plan.hosts[0].region if plan.hosts else "RegionOne"
+    region = plan.hosts[0].region if plan.hosts else STORAGE_REGION
     ini.write(layout.root / "swift-vhd.conf", {"swift_vhd": handler.options(plan, region)})
     account = adapter.Adapter(
         keystone.user_session(plan.keystone_url, identity.HANDLER_USER),
