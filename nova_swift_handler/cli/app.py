@@ -96,7 +96,9 @@ class SwiftVhd(app.App):
         """Tell the person at the terminal about *error*; return the exit code."""
         if self.options.debug:
             LOG.error("%s failed", NAME, exc_info=error)
-        if isinstance(error, (exceptions.SwiftVhdError, OSError)):
+        if isinstance(error, OSError) and error.filename is not None:
+            text = f"{error.filename}: {error.strerror}"
+        elif isinstance(error, (exceptions.SwiftVhdError, OSError, argparse.ArgumentTypeError)):
             text = str(error)
         else:
             text = (f"unexpected {type(error).__name__}: {error} "
@@ -113,6 +115,7 @@ class SwiftVhd(app.App):
     def interact(self) -> None:
         """Show the help: there is no interactive mode."""
         self.parser.print_help(self.stderr)
+        self.stderr.write(f"\n{NAME} --help lists the commands.\n")
 
 
 def version() -> str:

@@ -47,6 +47,9 @@ def read(files: Sequence[str] = (), dirs: Sequence[str] = ()) -> cfg.ConfigOpts:
         raise exceptions.ConfigError(
             f"Reading the configuration: {exc}. Run this as root or as the user nova, or name a "
             f"readable file with --config-file.") from exc
+    except cfg.ConfigFileParseError as exc:
+        raise exceptions.ConfigError(
+            f"Reading the configuration: {exc}. Mend that line.") from exc
     except (cfg.Error, OSError) as exc:
         raise exceptions.ConfigError(
             f"Reading the configuration: {exc}. Name nova-compute's configuration with "

@@ -57,7 +57,8 @@ class Delete(base.Lister):
             point = deletion.find(account, reached.containers, image_id)
             if point is None:
                 raise exceptions.ObjectMissing(
-                    "Deleting %s: no snapshot or template of that image is stored" % image_id)
+                    "Deleting %s: no snapshot or template of that image is stored; "
+                    "`swift-vhd snapshot list` and `template list` show what is" % image_id)
             known = images.exists(image_id)
             if known and not parsed_args.with_image:
                 raise exceptions.GlanceError(
@@ -91,7 +92,7 @@ class Prune(base.Lister):
         """Do it."""
         rules = upkeep.policy(parsed_args)
         if rules is None:
-            raise exceptions.ConfigError(
+            raise argparse.ArgumentTypeError(
                 "Pruning: say what to keep, with --keep-last, --keep-daily, --keep-weekly or "
                 "--keep-monthly")
         reached = services.of(self)

@@ -34,6 +34,8 @@ code   meaning
 
 from __future__ import annotations
 
+import argparse
+
 from nova_swift_handler import exceptions
 
 UNEXPECTED = 1
@@ -61,6 +63,13 @@ _CODES = (
     (exceptions.TransferFailed, 8),
     (exceptions.StagingFull, 8),
     (exceptions.SwiftVhdError, KNOWN),
+    # Options that do not go together, which the parser itself cannot tell.
+    (argparse.ArgumentTypeError, USAGE),
+    # A file that somebody has named.
+    (FileNotFoundError, KNOWN),
+    (PermissionError, KNOWN),
+    (IsADirectoryError, KNOWN),
+    (NotADirectoryError, KNOWN),
     (KeyboardInterrupt, INTERRUPTED),
     (BrokenPipeError, BROKEN_PIPE),
 )

@@ -42,11 +42,12 @@ def setup(verbosity: int, log_file: Optional[str] = None) -> None:
     conf.set_override("use_stderr", True)
     conf.set_override("log_file", log_file)
     conf.set_override("debug", verbosity >= VERBOSE)
-    if verbosity < VERBOSE:
-        conf.set_override("logging_default_format_string", _FORMAT)
-        conf.set_override("logging_context_format_string", _FORMAT)
     log.setup(conf, "swift-vhd")
     if verbosity < VERBOSE:
+        for handler in logging.getLogger().handlers:
+            # oslo.log's own would append the error that is being handled, which messages of ours
+            # tell themselves.
+            handler.setFormatter(logging.Formatter(_FORMAT))
         logging.getLogger().setLevel(logging.WARNING)
         logging.getLogger(_PACKAGE).setLevel(
             logging.INFO if verbosity >= NORMAL else logging.WARNING)

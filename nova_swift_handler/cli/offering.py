@@ -20,21 +20,27 @@ from typing import Tuple
 from nova_swift_handler.catalog.attributes import VISIBILITIES, Attributes
 from nova_swift_handler.glance import image
 
+_SEEN_BY = {
+    "private": "Let its own project alone see the image in Glance; so it is at first.",
+    "shared": "Let projects see it that are made members of it in Glance.",
+    "community": "Let everybody use it who knows its id; it is in nobody's list.",
+    "public": "Let everybody see it."}
+
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that say how an image is offered in Glance."""
     seen = parser.add_mutually_exclusive_group()
     for name in VISIBILITIES:
         seen.add_argument("--" + name, dest="visibility", action="store_const", const=name,
-                          help="Who sees the image in Glance; private for a new one.")
+                          help=_SEEN_BY[name])
     guarded = parser.add_mutually_exclusive_group()
     guarded.add_argument("--protected", action="store_const", const=True,
                          help="Let nobody delete it.")
     guarded.add_argument("--unprotected", dest="protected", action="store_const", const=False,
                          help="Let it be deleted.")
-    parser.add_argument("--min-disk", type=_count, metavar="GIB",
+    parser.add_argument("--min-disk", type=count, metavar="GIB",
                         help="Size that the root disk of a flavor must have.")
-    parser.add_argument("--min-ram", type=_count, metavar="MIB",
+    parser.add_argument("--min-ram", type=count, metavar="MIB",
                         help="Memory that a flavor must have.")
     parser.add_argument("--os-type", choices=("linux", "windows"),
                         help="Sets the property os_type, by which Nova tells how to run the VM "
@@ -92,7 +98,11 @@ def pair(text: str) -> Tuple[str, str]:
     return name, value
 
 
-def _count(text: str) -> int:
+def count(text: str) -> int:
+    """Return the number that *text* is, 0 or more.
+
+    :raises ArgumentTypeError: it is none.
+    """
     if not text.isdigit():
-        raise argparse.ArgumentTypeError("%r is no number" % text)
+        raise argparse.ArgumentTypeError("%r is no number (0, 1, ...)" % text)
     return int(text)

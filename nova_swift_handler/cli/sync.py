@@ -17,7 +17,6 @@ from __future__ import annotations
 import argparse
 from typing import Any, List, Sequence, Tuple
 
-from nova_swift_handler import exceptions
 from nova_swift_handler.catalog.point import TEMPLATE
 from nova_swift_handler.cli import base, ending, exit_codes, progress, services
 from nova_swift_handler.transfer import named, pull, push, steps, sync
@@ -121,10 +120,10 @@ class Isos(_Sync):
         """Do it, and return what was done."""
         if parsed_args.sr is None:
             if parsed_args.delete:
-                raise exceptions.NameRefused("--delete is about an SR: name one with --sr")
+                raise argparse.ArgumentTypeError("--delete is about an SR: name one with --sr")
             return super().act(parsed_args, shown)
         if parsed_args.url:
-            raise exceptions.NameRefused(
+            raise argparse.ArgumentTypeError(
                 "--from and --sr are two things: first take the ISOs, then put them on the SR")
         return push.sync(services.with_host(self), parsed_args.sr, delete=parsed_args.delete,
                          dry_run=parsed_args.dry_run, progress=shown)

@@ -22,7 +22,7 @@ from typing import Any, List, Optional, Tuple
 from nova_swift_handler import exceptions, tally
 from nova_swift_handler.catalog import containers, sweep
 from nova_swift_handler.catalog.retention import Policy
-from nova_swift_handler.cli import base, exit_codes, monitor, progress, services
+from nova_swift_handler.cli import base, exit_codes, monitor, offering, progress, services
 from nova_swift_handler.telemetry import metrics
 from nova_swift_handler.transfer import housekeep, reconcile
 
@@ -38,7 +38,7 @@ def add_policy(parser: argparse.ArgumentParser) -> None:
     for rule, what in (("last", "newest snapshots"), ("daily", "days"), ("weekly", "weeks"),
                        ("monthly", "months")):
         parser.add_argument(
-            "--keep-" + rule, type=int, default=0, metavar="N",
+            "--keep-" + rule, type=offering.count, default=0, metavar="N",
             help="Of each volume, keep the N %s." % what if rule == "last" else
             "Of each volume, keep the newest snapshot of each of the newest N %s that have one."
             % what)

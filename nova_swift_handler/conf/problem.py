@@ -21,7 +21,8 @@ def missing(section: str, option: str, example: str) -> ConfigError:
     """Return an error for an option that is not set; *example* is a value it could have."""
     return ConfigError(
         f"Reading the configuration: option '{option}' in section [{section}] is not set. "
-        f"Add it to that section of nova.conf, for example: {option} = {example}")
+        f"Add it to that section of nova-compute's configuration (/etc/nova/nova-compute.conf, or "
+        f"what --config-file names), for example: {option} = {example}")
 
 
 def wrong(section: str, option: str, value: object, reason: str, example: str) -> ConfigError:
@@ -35,4 +36,4 @@ def unreadable(section: str, option: str, reason: str) -> ConfigError:
     """Return an error for an option whose value oslo.config itself refuses."""
     return ConfigError(
         f"Reading the configuration: option '{option}' in section [{section}] cannot be used: "
-        f"{reason}. Correct the line in nova.conf, or remove it for the default.")
+        f"{reason}. Correct that line, or remove it for the default.")

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 from typing import Any, Dict, Iterator, Mapping, NamedTuple, Optional, Sequence
 
 from nova_swift_handler import exceptions
@@ -176,10 +177,15 @@ def create(services: Services, source: Sequence[str], sr: Optional[str], name: s
     :param source: the id of an image, or of what is stored here without one; or the paths of a
         VHD or of the VHDs of a chain, in any order.
     :param sr: uuid or name of the SR; None is the pool's default.
+    :raises ImageUnsupported: *source* is neither.
     :raises SwiftVhdError: it failed; then there is no VDI.
     """
     assert services.xapi is not None
     image_id = source[0] if len(source) == 1 and names.is_id(source[0]) else ""
+    if len(source) == 1 and not image_id and not os.path.exists(source[0]):
+        raise exceptions.ImageUnsupported(
+            "%s is neither a file nor the id of an image; `swift-vhd image list` shows ids"
+            % source[0])
     files = None if image_id else FileSource(*source)
     with Session(services.xapi) as session, contextlib.ExitStack() as held:
         sr_ref = _sr(session, sr)

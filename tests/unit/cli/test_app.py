@@ -12,6 +12,7 @@
 
 """The application, with commands made for the purpose."""
 
+import argparse
 import io
 import logging
 
@@ -73,6 +74,9 @@ def run(monkeypatch):
     (exceptions.VhdTruncated("x"), 7),
     (exceptions.StagingFull("x"), 8),
     (exceptions.SandboxError("x"), 9),
+    (argparse.ArgumentTypeError("x"), 2),
+    (FileNotFoundError(2, "No such file or directory", "x"), 9),
+    (PermissionError(13, "Permission denied", "x"), 9),
     (KeyError("x"), 1),
 ])
 def test_an_error_ends_in_one_line_and_its_exit_code(run, monkeypatch, error, code):
@@ -89,6 +93,23 @@ def test_an_error_of_several_lines_is_still_one_line(run, monkeypatch):
     monkeypatch.setattr(Fails, "error", exceptions.StoreError("first\nsecond"))
     _code, _out, err = run("fail")
     assert err == "swift-vhd: first second\n"
+
+
+def test_a_file_that_cannot_be_opened_is_told_without_numbers(run, monkeypatch):
+    monkeypatch.setattr(Fails, "error", FileNotFoundError(2, "No such file or directory", "a.vhd"))
+    assert run("fail") == (9, "", "swift-vhd: a.vhd: No such file or directory\n")
+
+
+def test_a_warning_tells_the_error_that_is_being_handled_once(run, monkeypatch, capsys):
+    def warn(_self, _parsed_args):
+        try:
+            raise exceptions.StoreError("the reason")
+        except exceptions.StoreError as error:
+            logging.getLogger("nova_swift_handler.some").warning("Something failed: %s", error)
+
+    monkeypatch.setattr(Fails, "take_action", warn)
+    assert run("fail")[0] == 0
+    assert capsys.readouterr().err == "WARNING Something failed: the reason\n"
 
 
 def test_an_unexpected_error_is_told_as_such_without_a_traceback(run, monkeypatch, capsys):
@@ -111,6 +132,7 @@ def test_no_command_shows_the_help(run):
     code, _out, err = run()
     assert code == exit_codes.USAGE
     assert "usage: swift-vhd" in err
+    assert "swift-vhd --help lists the commands" in err
 
 
 def test_an_unknown_command_is_a_usage_error(run):
@@ -131,6 +153,22 @@ def test_a_directory_is_read_after_the_files(run, tmp_path):
     code, out, _err = run("--config-file", str(path), "--config-dir", str(tmp_path / "d"),
                           "show", "url")
     assert (code, out) == (0, "http://192.0.2.8")
+
+
+def test_a_malformed_file_is_to_be_mended(run, tmp_path):
+    path = tmp_path / "some.conf"
+    path.write_text("something\n")
+    code, _out, err = run("--config-file", str(path), "show", "url")
+    assert code == 3
+    assert "Mend that line" in err
+
+
+def test_an_option_that_is_missing_belongs_into_the_file_of_nova_compute(run, tmp_path):
+    path = tmp_path / "some.conf"
+    path.write_text("[xenserver]\nconnection_password = x\n")
+    code, _out, err = run("--config-file", str(path), "show", "url")
+    assert code == 3
+    assert "nova-compute.conf" in err
 
 
 def test_a_missing_file_is_a_configuration_error(run, tmp_path):
