@@ -212,5 +212,7 @@ def _worth_it(retry_state: tenacity.RetryCallState) -> bool:
 def _say_so(retry_state: tenacity.RetryCallState) -> None:
     # tenacity 6 goes by the name of the parameter.
     outcome = retry_state.outcome
-    LOG.warning("%s Trying again.", outcome.exception() if outcome else "")
+    # Once is enough for whoever waits; the last failure is told as an error.
+    level = logging.WARNING if retry_state.attempt_number == 1 else logging.DEBUG
+    LOG.log(level, "%s Trying again.", outcome.exception() if outcome else "")
     tally.TALLY.retry(tally.GLANCE)

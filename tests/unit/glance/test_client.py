@@ -58,6 +58,15 @@ def test_an_overloaded_glance_is_asked_again(glance: Server) -> None:
     assert server.service(glance, retry_time=30.0).get(IMAGE_ID).id == IMAGE_ID
 
 
+def test_an_outage_is_told_once_while_it_lasts(glance: Server,
+                                               caplog: pytest.LogCaptureFixture) -> None:
+    glance.says("GET", PATH, Answer(503), Answer(503), Answer(503), Answer(body=server.image()))
+    server.service(glance, retry_time=30.0).get(IMAGE_ID)
+    told = [each for each in caplog.records
+            if each.levelname == "WARNING" and "Trying again" in each.getMessage()]
+    assert len(told) == 1
+
+
 def test_a_glance_that_breaks_inside_is_asked_three_times(glance: Server) -> None:
     glance.says("GET", PATH, Answer(500))
     with pytest.raises(exceptions.GlanceBroken):
