@@ -101,7 +101,7 @@ def _acl(reached: Services) -> str:
 
 def _planned(rows: List[Row]) -> List[Row]:
     """Return *rows* of a dry run, in which nothing was done yet."""
-    return [(name, "to be " + state if state in (keystone.CREATED, keystone.CHANGED) else state,
+    return [(name, "to be " + state if state in ("created", "changed") else state,
              readers, writers, advice) for name, state, readers, writers, advice in rows]
 
 
