@@ -271,7 +271,7 @@ def broken(tmp_path: pathlib.Path) -> Dict[str, List[str]]:
         "not there": [vhd(0, 1)], "want": [vhd(0, 1), vhd(7)], "none of the others": [
             vhd(0), vhd(1)], "circle": [vhd(0, 1), vhd(1, 0)], "same VHD": [vhd(0, 1), vhd(0, 1)],
         "larger": [vhd(0, 1), vhd(1, size=size + BLOCK)], "more than 30": long,
-        "not a VHD": [vhd(0)[:600] + bytes(5000)],
+        "does not end with a footer": [vhd(0)[:600] + bytes(5000)],
     }
     made = {}
     for number, (wrong, each) in enumerate(sorted(vhds.items())):
@@ -291,7 +291,7 @@ def test_files_that_are_no_chain_are_refused_before_anything_is_made(
             pattern = wrong if wrong != "want" else "wants the parent|none of the others"
             terminal.refuses(7, pattern, "volume", "create", "--name", "n", "--from", *files)
             terminal.refuses(7, pattern, "template", "create", "n", "--from", *files)
-        terminal.refuses(1, "No such file", "volume", "create", "--name", "n", "--from",
+        terminal.refuses(7, "neither a file nor the id", "volume", "create", "--name", "n", "--from",
                          str(tmp_path / "nothing"))
     assert "VDI.create" not in ext.control.calls()
 
