@@ -291,8 +291,8 @@ def test_files_that_are_no_chain_are_refused_before_anything_is_made(
             pattern = wrong if wrong != "want" else "wants the parent|none of the others"
             terminal.refuses(7, pattern, "volume", "create", "--name", "n", "--from", *files)
             terminal.refuses(7, pattern, "template", "create", "n", "--from", *files)
-        terminal.refuses(7, "neither a file nor the id", "volume", "create", "--name", "n", "--from",
-                         str(tmp_path / "nothing"))
+        terminal.refuses(7, "neither a file nor the id", "volume", "create", "--name", "n",
+                         "--from", str(tmp_path / "nothing"))
     assert "VDI.create" not in ext.control.calls()
 
 
