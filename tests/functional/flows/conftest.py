@@ -73,6 +73,8 @@ def _unharmed(site: Site) -> Iterator[Site]:
             yield site
     finally:
         site.control.clear_faults()
+        if not site.is_up():  # a test that failed killed it
+            site.start_again()
         with contextlib.suppress(AssertionError):
             site.delete_servers()
         site.delete_images()

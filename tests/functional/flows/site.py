@@ -191,12 +191,25 @@ class Site:
         return found.pid
 
     def kill(self) -> Set[int]:
-        """Kill nova-compute as a power failure would; return its transfers, which live on."""
+        """Kill nova-compute; return its transfers, which live on until they notice."""
         pid = self.pid()
         transfers = set(children(pid))
         os.kill(pid, signal.SIGKILL)
         eventually("nova-compute to die", lambda: processes.identify(pid) is None)
         return transfers
+
+    def fail(self) -> None:
+        """Kill nova-compute and its transfers at the same moment, as a power failure would."""
+        transfers = children(self.pid())
+        assert transfers
+        for pid in transfers:
+            os.kill(pid, signal.SIGSTOP)  # or it could notice that it is alone, and clean up
+        for pid in self.kill():
+            os.kill(pid, signal.SIGKILL)
+
+    def is_up(self) -> bool:
+        """Tell whether there is a nova-compute."""
+        return processes.identify(self.pid()) is not None
 
     def start_again(self) -> None:
         self.cloud.sandbox.restart(self.service)

@@ -15,7 +15,6 @@
 from __future__ import annotations
 
 import os
-import signal
 from pathlib import Path
 from typing import Any, Set
 
@@ -78,8 +77,7 @@ def test_in_a_snapshot_together_with_its_transfer(site: Site, template: str) -> 
     site.control.set_fault("rate", bytes_per_second=8 * MIB, direction="export")
     image = site.alice.snapshot(server)
     eventually("the transfer", lambda: site.control.state()["dom0_VBD"])
-    for pid in site.kill():
-        os.kill(pid, signal.SIGKILL)
+    site.fail()
     site.control.clear_faults()
     eventually("XAPI to let go of the disk", lambda: not site.control.state()["dom0_VBD"])
     assert site.alice.image(image)["status"] == "queued"  # type: ignore[index]
@@ -122,8 +120,7 @@ def test_in_a_boot_together_with_its_transfer(site: Site, cloud: Any, tmp_path: 
     before = set(site.vdis())
     server = site.order(image, "killed")
     eventually("the transfer", lambda: site.control.state()["dom0_VBD"])
-    for pid in site.kill():
-        os.kill(pid, signal.SIGKILL)
+    site.fail()
     site.control.clear_faults()
     eventually("XAPI to let go of the disk", lambda: not site.control.state()["dom0_VBD"])
     left, = set(site.vdis()) - before
