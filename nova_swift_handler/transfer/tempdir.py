@@ -21,6 +21,7 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
+import re
 import shutil
 import stat
 import tempfile
@@ -29,7 +30,8 @@ from typing import Optional, Type
 
 LOG = logging.getLogger(__name__)
 
-PREFIX = "swift_vhd-"
+PREFIX = "swift_vhd-staging-"
+_MADE = re.compile(re.escape(PREFIX) + "[a-z0-9_]{8}")  # as tempfile.mkdtemp names them
 _LOCK = "lock"
 
 
@@ -64,13 +66,14 @@ class LockedDirectory:
 def remove_abandoned(parent: str) -> int:
     """Remove the directories in *parent* whose processes have died; return how many.
 
-    Only this user's own: in a directory such as ``/var/tmp`` anybody may make some of this name.
+    Only this user's own, and only what looks as they do: in a directory such as ``/var/tmp``
+    anybody may make some of this name.
     """
     removed = 0
     try:
         for name in os.listdir(parent):
             path = os.path.join(parent, name)
-            if not name.startswith(PREFIX) or not _is_own_directory(path):
+            if not _MADE.fullmatch(name) or not _is_own_directory(path) or not _is_ours(path):
                 continue
             lock = _lock(path, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if lock >= 0:
@@ -88,6 +91,15 @@ def _is_own_directory(path: str) -> bool:
     except OSError:
         return False  # gone meanwhile
     return stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid()
+
+
+def _is_ours(path: str) -> bool:
+    """Tell whether a directory has a lock, or nothing: it gets one first."""
+    try:
+        held = os.listdir(path)
+    except FileNotFoundError:
+        return False
+    return not held or _LOCK in held
 
 
 def _lock(path: str, how: int) -> int:

@@ -87,7 +87,7 @@ class Compute:
 
     def staged(self) -> List[Path]:
         """Return the directories in which a transfer stages, or has staged, a chain."""
-        return list(self._directory.glob("swift_vhd-*"))
+        return list(self._directory.glob("swift_vhd-staging-*"))
 
     def transfers(self) -> List[int]:
         """Return the pids of its transfer processes."""

@@ -85,7 +85,7 @@ def test_that_of_a_killed_process_goes(holder: subprocess.Popen, tmp_path: pathl
 
 
 def test_one_whose_process_died_before_it_was_locked_goes(tmp_path: pathlib.Path) -> None:
-    (tmp_path / "swift_vhd-new").mkdir()
+    (tmp_path / "swift_vhd-staging-new12345").mkdir()
     assert tempdir.remove_abandoned(str(tmp_path)) == 1
     assert list(tmp_path.iterdir()) == []
 
@@ -94,14 +94,25 @@ def test_what_others_named_so_is_left_alone(tmp_path: pathlib.Path,
                                             monkeypatch: pytest.MonkeyPatch) -> None:
     precious = tmp_path / "precious"
     precious.mkdir()
-    (tmp_path / "swift_vhd-link").symlink_to(precious)
-    (tmp_path / "swift_vhd-file").write_text("x")
+    (tmp_path / "swift_vhd-staging-link_123").symlink_to(precious)
+    (tmp_path / "swift_vhd-staging-file_123").write_text("x")
     (tmp_path / "other").mkdir()
     assert tempdir.remove_abandoned(str(tmp_path)) == 0
-    (tmp_path / "swift_vhd-theirs").mkdir()
+    (tmp_path / "swift_vhd-staging-theirs12").mkdir()
     monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
     assert tempdir.remove_abandoned(str(tmp_path)) == 0
     assert len(list(tmp_path.iterdir())) == 5
+
+
+@pytest.mark.parametrize("name", [
+    "swift_vhd-backups", "swift_vhd-bench-a1b2c3d4", "swift_vhd-staging-of-mine",
+    "swift_vhd-staging-a1b2c3d4"])
+def test_what_only_has_a_similar_name_stays(tmp_path: pathlib.Path, name: str) -> None:
+    kept = tmp_path / name / "disk.vhd"
+    kept.parent.mkdir()
+    kept.write_text("a customer's")
+    assert tempdir.remove_abandoned(str(tmp_path)) == 0
+    assert kept.read_text() == "a customer's"
 
 
 def test_a_directory_that_cannot_be_looked_at_is_no_failure(tmp_path: pathlib.Path) -> None:
