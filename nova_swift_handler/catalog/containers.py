@@ -24,6 +24,8 @@ from nova_swift_handler.catalog.names import Containers
 from nova_swift_handler.settings import StoreSettings
 from nova_swift_handler.store.account import Account
 
+PRESENT, CREATED, CHANGED = "present", "created", "changed"
+
 _READ = "x-container-read"
 _KEY = "X-Account-Meta-Temp-URL-Key"
 
@@ -63,12 +65,12 @@ def apply(account: Account, want: Wanted, policy: Optional[str], dry_run: bool) 
         if not dry_run:
             headers = {"X-Storage-Policy": policy} if policy else {}
             account.put_container(want.name, {**headers, **_acls(want)})
-        return "created"
+        return CREATED
     if all(there.get(name.lower(), "") == value for name, value in _acls(want).items()):
-        return "present"
+        return PRESENT
     if not dry_run:
         account.put_container(want.name, _acls(want))
-    return "changed"
+    return CHANGED
 
 
 def apply_key(account: Account, dry_run: bool) -> str:
@@ -77,10 +79,10 @@ def apply_key(account: Account, dry_run: bool) -> str:
     The key of the account, since a container's own does not reach objects stitched of another's.
     """
     if account.head_account().get(_KEY.lower()):
-        return "present"
+        return PRESENT
     if not dry_run:
         account.post_account({_KEY: secrets.token_hex(32)})
-    return "created"
+    return CREATED
 
 
 def ensure(account: Account, containers: Containers, name: str, store: StoreSettings) -> None:

@@ -29,6 +29,7 @@ from nova_swift_handler.store.account import Account
 from nova_swift_handler.transfer.jobs import Services
 
 _COLUMNS = ("Name", "State", "Readers", "Writers", "What To Do")
+_DONE = (keystone.CREATED, containers.CREATED, containers.CHANGED)
 Row = Tuple[str, str, str, str, str]
 
 
@@ -101,7 +102,7 @@ def _acl(reached: Services) -> str:
 
 def _planned(rows: List[Row]) -> List[Row]:
     """Return *rows* of a dry run, in which nothing was done yet."""
-    return [(name, "to be " + state if state in ("created", "changed") else state,
+    return [(name, "to be " + state if state in _DONE else state,
              readers, writers, advice) for name, state, readers, writers, advice in rows]
 
 
