@@ -15,6 +15,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import logging
 import sys
 from importlib import metadata
@@ -24,7 +25,7 @@ from cliff import app, commandmanager
 from oslo_config import cfg
 
 from nova_swift_handler import exceptions
-from nova_swift_handler.cli import config, exit_codes, log
+from nova_swift_handler.cli import config, exit_codes, log, plain
 
 LOG = logging.getLogger(__name__)
 
@@ -104,7 +105,7 @@ class SwiftVhd(app.App):
             text = (f"unexpected {type(error).__name__}: {error} "
                     f"(run again with --debug to see where)")
         if not isinstance(error, BrokenPipeError):
-            self.stderr.write(f"{NAME}: {' '.join(text.split())}\n")
+            self.stderr.write(f"{NAME}: {plain.line(text)}\n")
         return exit_codes.of(error)
 
     def run(self, argv: List[str]) -> int:
@@ -130,6 +131,10 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     """Run ``swift-vhd`` and return its exit code (see :mod:`nova_swift_handler.cli.exit_codes`).
     """
     arguments: List[str] = list(sys.argv[1:] if argv is None else argv)
+    for stream in (sys.stdout, sys.stderr):
+        # A name that the terminal's encoding does not have shall not keep others from being seen.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         return SwiftVhd().run(arguments)
     except KeyboardInterrupt:

@@ -14,13 +14,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+import argparse
+from typing import Any, Iterable, Sequence
 
 from cliff import command, lister, show
 from keystoneauth1 import session as ks_session
 from oslo_config import cfg
 
 from nova_swift_handler import credentials, settings
+from nova_swift_handler.cli import plain
 from nova_swift_handler.conf import settings as from_conf
 from nova_swift_handler.glance.settings import GlanceSettings
 from nova_swift_handler.xapi.settings import XapiSettings
@@ -75,6 +77,24 @@ class Command(Configured, command.Command):
 class Lister(Configured, lister.Lister):
     """A command that lists; takes ``-f json`` and the like."""
 
+    def produce_output(self, parsed_args: argparse.Namespace, column_names: Sequence[str],
+                       data: Iterable[Sequence[Any]]) -> int:
+        """Print it; in a table, what others have written does nothing."""
+        if parsed_args.formatter == "table":
+            data = [tuple(plain.cell(value) for value in row) for row in data]
+        return int(super().produce_output(parsed_args, column_names, data))
+
 
 class ShowOne(Configured, show.ShowOne):
     """A command that shows one thing; takes ``-f json`` and the like."""
+
+    def produce_output(self, parsed_args: argparse.Namespace, column_names: Sequence[str],
+                       data: Sequence[Any]) -> int:
+        """Print it; in a table or for a shell, what others have written does nothing."""
+        if parsed_args.formatter == "table":
+            column_names = [plain.cell(name) for name in column_names]
+            data = [plain.cell(value) for value in data]
+        elif parsed_args.formatter == "shell":
+            column_names = [plain.variable(name) for name in column_names]
+            data = [plain.assigned(value) for value in data]
+        return int(super().produce_output(parsed_args, column_names, data))

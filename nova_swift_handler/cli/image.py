@@ -18,7 +18,7 @@ import argparse
 import email.utils
 from typing import Any, List, Tuple
 
-from nova_swift_handler.cli import base, services
+from nova_swift_handler.cli import base, plain, services
 from nova_swift_handler.cli.columns import Bytes
 from nova_swift_handler.transfer import listing, particulars
 from nova_swift_handler.transfer.listing import Row
@@ -99,6 +99,6 @@ class Show(base.ShowOne):
         if parsed_args.formatter == "table":
             values["problems"] = "\n".join(values["problems"])
             for name in ("properties", "origin"):
-                values[name] = "\n".join("%s=%s" % pair
+                values[name] = "\n".join(plain.text("%s=%s" % pair)
                                          for pair in sorted(values.get(name, {}).items()))
         return tuple(values), tuple(values.values())

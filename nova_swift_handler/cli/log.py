@@ -23,6 +23,8 @@ from typing import Optional
 from oslo_config import cfg
 from oslo_log import log
 
+from nova_swift_handler.cli import plain
+
 _PACKAGE = "nova_swift_handler"
 _FORMAT = "%(levelname)s %(message)s"
 
@@ -47,7 +49,7 @@ def setup(verbosity: int, log_file: Optional[str] = None) -> None:
         for handler in logging.getLogger().handlers:
             # oslo.log's own would append the error that is being handled, which messages of ours
             # tell themselves.
-            handler.setFormatter(logging.Formatter(_FORMAT))
+            handler.setFormatter(plain.Formatter(_FORMAT))
         logging.getLogger().setLevel(logging.WARNING)
         logging.getLogger(_PACKAGE).setLevel(
             logging.INFO if verbosity >= NORMAL else logging.WARNING)

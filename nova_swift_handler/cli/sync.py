@@ -18,7 +18,7 @@ import argparse
 from typing import Any, List, Sequence, Tuple
 
 from nova_swift_handler.catalog.point import TEMPLATE
-from nova_swift_handler.cli import base, ending, exit_codes, progress, services
+from nova_swift_handler.cli import base, ending, exit_codes, plain, progress, services
 from nova_swift_handler.transfer import named, pull, push, steps, sync
 
 _COLUMNS = ("Action", "Name", "ID", "Why")
@@ -74,7 +74,7 @@ class _Sync(base.Lister):
         """Return what was done as cliff takes it, and say on the terminal what failed."""
         errors = steps.failures(done)
         for error in errors:
-            self.app.stderr.write("swift-vhd: %s\n" % " ".join(str(error).split()))
+            self.app.stderr.write("swift-vhd: %s\n" % plain.line(error))
         if errors:
             self._code = exit_codes.of(errors[0])
         return _COLUMNS, [

@@ -22,7 +22,7 @@ from typing import Any, List, Optional, Tuple
 from nova_swift_handler import exceptions, tally
 from nova_swift_handler.catalog import containers, sweep
 from nova_swift_handler.catalog.retention import Policy
-from nova_swift_handler.cli import base, exit_codes, monitor, offering, progress, services
+from nova_swift_handler.cli import base, exit_codes, monitor, offering, plain, progress, services
 from nova_swift_handler.telemetry import metrics
 from nova_swift_handler.transfer import housekeep, reconcile
 
@@ -85,7 +85,7 @@ class _Upkeep(base.Lister, abc.ABC):
         with progress.bar("containers", unit="") as shown:
             kept = self.act(parsed_args, shown)
         for error in kept.errors:
-            self.app.stderr.write("swift-vhd: %s\n" % " ".join(str(error).split()))
+            self.app.stderr.write("swift-vhd: %s\n" % plain.line(error))
         if kept.errors:
             self._code = exit_codes.of(kept.errors[0])
         nothing = ("",) * len(_FIGURES)
