@@ -95,7 +95,7 @@ def _load_tgz(stream: tgz.Readable, target: Target, settings: TransferSettings) 
             peeked = _Peeked(member, constants.FOOTER_SIZE)
             if not peeked.first.startswith(footers.COOKIE):
                 raise exceptions.ImageUnsupported(
-                    "%s in the image begins with %r, so it is no dynamic VHD; %s"
+                    "%r in the image begins with %r, so it is no dynamic VHD; %s"
                     % (member.name, peeked.first[:len(footers.COOKIE)], _CONVERT))
             if number == len(disk):
                 reader = StreamReader(peeked, member.size)

@@ -236,16 +236,23 @@ _ONE = images.chain(1)
     (b"KDMV" + bytes(5000), "KDMV"),
     (images.tgz([("disk.raw", bytes(5000))]), "holds no VHD"),
     (images.tgz([("0.vhd", bytes(1024) + independent.footer(1024, independent.FIXED))]),
-     r"0\.vhd in the image begins with .* no dynamic VHD; a fixed VHD"),
-    (images.tgz([("0.vhd", bytes(5000))]), r"0\.vhd in the image"),
+     r"0\.vhd' in the image begins with .* no dynamic VHD; a fixed VHD"),
+    (images.tgz([("0.vhd", bytes(5000))]), r"0\.vhd' in the image"),
     (images.tgz([("1.vhd", b"QFI\xfb" + bytes(5000)), ("0.vhd", bytes(5000))]),
-     r"1\.vhd in the image begins with .*QFI"),
+     r"1\.vhd' in the image begins with .*QFI"),
 ], ids=["empty", "one byte", "qcow2", "zeros", "noise", "vmdk", "tar without VHDs",
         "fixed", "raw", "qcow2 base"])
 def test_what_cannot_be_booted_is_said_to_be_so_and_no_vdi_made(
         staging: TransferSettings, data: bytes, match: str) -> None:
     target = _refused(data, _unstaged(staging), exceptions.ImageUnsupported, match)
     assert target.disk is None
+
+
+def test_a_members_name_writes_no_lines_of_its_own_into_a_log(staging: TransferSettings) -> None:
+    data = images.tgz([("a\n2026-01-01 ERROR nova: \x1b[2J/0.vhd", bytes(5000))])
+    with pytest.raises(exceptions.ImageUnsupported) as caught:
+        foreign.load(images.ImageStream(data), cast(Any, FakeTarget()), staging)
+    assert str(caught.value).isprintable()
 
 
 def test_an_empty_tar_is_refused(staging: TransferSettings) -> None:
