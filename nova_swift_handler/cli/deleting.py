@@ -59,7 +59,7 @@ class Delete(base.Lister):
                 raise exceptions.ObjectMissing(
                     "Deleting %s: no snapshot or template of that image is stored; "
                     "`swift-vhd snapshot list` and `template list` show what is" % image_id)
-            known = images.exists(image_id)
+            known = census.image_of(images, point) is not None
             if known and not parsed_args.with_image:
                 raise exceptions.GlanceError(
                     "Deleting %s: Glance still has the image, which would lose its bytes. "

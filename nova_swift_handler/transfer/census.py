@@ -128,6 +128,25 @@ def take(account: Account, where: names.Containers, images: ImageService,
     return Census(held, found, now, holding)
 
 
+def image_of(images: ImageService, point: Point) -> Optional[Image]:
+    """Return the image that a point was stored for; None if Glance has it no more.
+
+    Once Glance's table was purged anybody may have made an image of the id: that is another, and
+    whoever deletes the point must not delete that.  An export never had one.
+
+    :raises GlanceError: Glance could not be asked.
+    """
+    if point.kind == EXPORT:
+        return None
+    try:
+        image = images.get(point.image_id)
+    except exceptions.AccessRefused:
+        raise
+    except exceptions.ImageUnavailable:
+        return None
+    return image if image.created_at == point.image_created_at else None
+
+
 def storing(account: Account, container: str) -> Set[str]:
     """Return the images that are being stored into *container* just now."""
     return {each["image_id"] for each in intent.under_way(account, container)

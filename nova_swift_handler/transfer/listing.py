@@ -41,6 +41,8 @@ MISSING = "missing"
 
 NO_IMAGE, NO_DISK, UNREADABLE = "no image", "no disk", "Glance cannot read its disk"
 NOT_INDEXED = "not in the index"
+ANOTHERS = "the image is another's"
+"""A disk whose image's id has been given to an image of another project."""
 
 _WORKERS = 16
 _UUID = 36
@@ -199,7 +201,9 @@ class _Joined:
         is_export = entry.kind == EXPORT
         row = of_summary(self._where, entry, depth, parent)
         if image is not None:
-            return _row(image, row)
+            # Of an ISO the owner is not recorded.
+            others = is_export or entry.project_id not in ("", image.owner or "")
+            return _row(image, row, orphan=ANOTHERS if others else "")
         return dataclasses.replace(row, status=None if is_export else MISSING,
                                    orphan="" if is_export else self._missing)
 

@@ -24,7 +24,7 @@ from nova_swift_handler.catalog.retention import Dated, Known, Policy, Verdict
 from nova_swift_handler.glance.service import ImageService
 from nova_swift_handler.store.abilities import Abilities
 from nova_swift_handler.store.account import Account
-from nova_swift_handler.transfer.census import Census
+from nova_swift_handler.transfer.census import Census, image_of
 
 
 def plan(census: Census, policy: Policy, with_images: bool, volume: str = "") -> List[Verdict]:
@@ -53,12 +53,7 @@ def delete(account: Account, where: names.Containers, abilities: Abilities,
     """
     point = census.held[image_id].point
     assert point is not None, "as the plan found"
-    try:
-        image = images.get(image_id)
-    except exceptions.AccessRefused:
-        raise
-    except exceptions.ImageUnavailable:
-        image = None
+    image = image_of(images, point)
     if image is not None and (image.protected or image.visibility != "private"):
         raise exceptions.GlanceError(
             "Deleting the snapshot %s: its image is %s, so it stays" % (

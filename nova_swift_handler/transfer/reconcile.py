@@ -146,7 +146,8 @@ def _offers(account: Account, where: names.Containers, images: ImageService, hel
     found = []
     for row in list(account.listing(where.images)):
         image_id = row["name"]
-        if image_id in held or censuses.modified(row["last_modified"]) > before:
+        if (image_id in held or censuses.modified(row["last_modified"]) > before
+                or not offered.may_be_ours(row)):  # of users' uploads there may be very many
             continue
         try:
             view = offered.view(account, where, image_id)

@@ -16,12 +16,13 @@ from __future__ import annotations
 
 import dataclasses
 import types
+import uuid
 from typing import Any, Dict, List
 
 import pytest
 
 from nova_swift_handler import exceptions
-from nova_swift_handler.catalog import names
+from nova_swift_handler.catalog import names, offered, views
 from nova_swift_handler.catalog.retention import Policy
 from nova_swift_handler.glance.image import Image
 from nova_swift_handler.store.manifest import Entry
@@ -44,7 +45,8 @@ class Glance:
 
     def add(self, image_id: str, **changes: Any) -> None:
         self.images[image_id] = dataclasses.replace(Image.from_api({
-            "id": image_id, "status": "active", "visibility": "private"}), **changes)
+            "id": image_id, "status": "active", "visibility": "private",
+            "created_at": "2026-01-01T00:00:00Z"}), **changes)
 
     def sees_all(self) -> bool:
         return self.admin
@@ -275,6 +277,36 @@ def test_a_policy_with_images_spares_protected_and_shared_ones(cloud: Cloud) -> 
     assert cloud.left() == [*cloud.ids[:3], cloud.ids[4]]
 
 
+def test_another_image_that_has_the_id_of_a_pruned_one_stays(cloud: Cloud) -> None:
+    """Glance's table was purged, and somebody has made an image of that very id."""
+    cloud.glance.add(cloud.ids[0], created_at="2027-01-01T00:00:00Z")
+    kept = cloud.run(policy=Policy(last=4), with_images=True)
+    assert (kept.pruned, cloud.glance.deleted) == ([cloud.ids[0]], [])
+    assert cloud.left() == cloud.ids[1:]
+
+
+def test_of_what_users_upload_nothing_is_asked(cloud: Cloud,
+                                               monkeypatch: pytest.MonkeyPatch) -> None:
+    """Glance may keep it in the same container, and anybody may upload very many."""
+    account = cloud.world.account
+    for _number in range(3):
+        account.put(NAMES.images, str(uuid.uuid4()), b"x", "application/octet-stream")
+    lost = cloud.ids[0]
+    account.delete(A, names.of_point(lost, names.POINT))
+    account.delete(A, names.of_point(lost, names.DISK_VIEW))
+    asked: List[str] = []
+    view = offered.view
+
+    def noted(used: Any, where: Any, image_id: str) -> Any:
+        asked.append(image_id)
+        return view(used, where, image_id)
+
+    monkeypatch.setattr(offered, "view", noted)
+    kept = cloud.run()
+    assert (lost, reconcile.LOST) in _whats(kept)
+    assert set(asked) == {lost}
+
+
 def test_one_point_that_cannot_be_deleted_keeps_no_other(cloud: Cloud) -> None:
     account = cloud.world.account
     for number in (1, 3):
@@ -341,7 +373,8 @@ def test_what_glance_reads_of_points_that_are_gone(cloud: Cloud) -> None:
     for image_id in ("lost", "nobodys"):
         account.put(A, "points/%s/disk.vhd" % image_id, b"x")
         account.put_manifest(images, image_id, [
-            Entry("/%s/points/%s/disk.vhd" % (A, image_id), body.etag, body.size)])
+            Entry("/%s/points/%s/disk.vhd" % (A, image_id), body.etag, body.size)],
+            views.VHD_CONTENT_TYPE)
         account.delete(A, "points/%s/disk.vhd" % image_id)
     account.put(images, "glances-own", b"uploaded")
     account.put(images, "stitched-00001", b"part")

@@ -116,6 +116,14 @@ def test_a_disk_without_image_is_marked_if_glance_shows_all(place: Place) -> Non
     assert place.marks() == {point.image_id: ""}
 
 
+def test_a_disk_whose_image_is_another_projects_is_marked(place: Place) -> None:
+    """The id was free again, and somebody has taken it."""
+    point = place.upload("a", {0: 1})
+    place.glance.add(point.image_id, owner="other")
+    assert place.marks() == place.marks(orphans=True) == {
+        point.image_id: "the image is another's"}
+
+
 def test_an_image_whose_object_is_not_listed_is_asked_for(place: Place) -> None:
     gone, there = place.upload("a", {0: 1}), place.upload("b", {0: 1})
     for point in (gone, there):
