@@ -68,6 +68,9 @@ from nova_swift_handler.glance.settings import GlanceSettings
 
 LOG = logging.getLogger(__name__)
 
+SHOWN = ("this Glance shows locations, and so the Swift key, to users: set "
+         "show_multiple_locations and show_image_direct_url to false in glance-api.conf")
+
 _SECOND_TRY = 1.0
 
 
@@ -120,8 +123,7 @@ def unfit(client: Client, records: Records, image_id: str) -> str:
         return locations_api.HIDDEN
     other = records.newest_of({"status": "active"}, Identity.SERVICE)
     if image.shows_locations or (other is not None and other.shows_locations):
-        return ("this Glance shows locations, and so the Swift key, to users: set "
-                "show_multiple_locations and show_image_direct_url to false in glance-api.conf")
+        return SHOWN
     if locations_api.users_may_read(client, image_id):
         return ("this Glance's policy lets users read locations, and so the Swift key: set "
                 "fetch_image_location to rule:service_api in its policy file, as is the default")

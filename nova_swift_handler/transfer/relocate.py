@@ -102,14 +102,15 @@ class _Relocation:
         self._soon = calendar.timegm(
             account.clock(services.containers.images).utctimetuple()) + within
         self._dry_run = dry_run
+        self._seen: Optional[bool] = None
 
     def of(self, located: Located) -> Outcome:
         """Do it to one image."""
-        image = located.image
-        form = self._form(located)
-        if not form:
-            return Outcome(image.id, image.name, "", NOT_OURS)
+        image, form = located.image, ""
         try:
+            form = self._form(located)
+            if not form:
+                return Outcome(image.id, image.name, "", NOT_OURS)
             if offered.view(self._account, self._where, image.id) is None:
                 # Glance's own upload, perhaps: what it removes a location of, it may delete.
                 return Outcome(image.id, image.name, form, NOT_OURS)
@@ -144,7 +145,16 @@ class _Relocation:
 
     def _form(self, located: Located) -> str:
         kinds = {self._kind(located.image.id, url) for url in located.urls}
+        if LOCATION in kinds and HTTP in kinds and self._shown(located.image.id):
+            # Where users see locations they may add some, which look like Glance's own.
+            return HTTP
         return LOCATION if LOCATION in kinds else HTTP if HTTP in kinds else ""
+
+    def _shown(self, image_id: str) -> bool:
+        """Tell whether the Glance that users reach shows them locations."""
+        if self._seen is None:
+            self._seen = self._images.get(image_id).shows_locations
+        return self._seen
 
     def _kind(self, image_id: str, url: str) -> str:
         """Return what kind of location of ours *url* is; nothing if it is none."""
@@ -159,6 +169,10 @@ class _Relocation:
         """Return the location that it should have, None for a new address; and about that."""
         image_id = located.image.id
         if form == LOCATION:
+            if self._shown(image_id):
+                raise exceptions.GlanceError(
+                    "Image %s is not given its location in Swift: %s" % (
+                        image_id, location.SHOWN))
             return location.url(self._glance, self._where.images, image_id), ""
         best: Optional[str] = None
         detail, latest = "its address is not signed with the account's key", 0
