@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from typing import Iterator
+from typing import Iterator, Optional
 
 from nova_swift_handler import exceptions
 from nova_swift_handler.glance.service import ImageService
@@ -37,12 +37,18 @@ def announced() -> Iterator[str]:
         yield mark
 
 
-def remove_abandoned(images: ImageService, name: str) -> None:
+def remove_abandoned(images: ImageService, name: str, owner: Optional[str]) -> None:
     """Delete the queued images *name* that a command which was killed on this machine has left.
 
     Of other machines' nobody here knows whether they are being filled.
+
+    :param owner: the project whose images they are.  Others' are left alone: anybody can give an
+        image that property, and snapshots of what was booted from it inherit it.
     """
-    for image in images.every(name=name, status="queued"):
+    # Names are compared here: to Glance, some say something else, as "in:a,b" does.
+    for image in images.every(status="queued"):
+        if (image.name or "", image.owner) != (name, owner):
+            continue
         mark = image.properties.get(MARK, "")
         if not mark or alive.is_alive(mark):
             continue

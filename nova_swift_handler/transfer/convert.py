@@ -67,16 +67,23 @@ def convert(services: Services, image_id: str, *, replace: bool,
             "no disk of image %s is stored here; only those can be converted" % image_id)
     report = Report(lambda event: progress(event["done"], event["total"]))
     disk = _counted(snapshot.published(account, services, point, report), report)
-    attributes = Attributes(original.visibility, original.min_disk, original.min_ram,
-                            original.protected, _properties(original))
-    begun.remove_abandoned(images, original.name or "")
+    attributes = Attributes("private", original.min_disk, original.min_ram,
+                            properties=_properties(original))
+    begun.remove_abandoned(images, original.name or "", original.owner)
     with begun.announced() as mark, template.new_image(
             images, original.name or "", "vhd", OVF, attributes, original.owner, mark,
             tags=list(original.tags), os_hidden=original.hidden) as copy:
         snapshot.register(images, copy.id, disk)
-        for member in images.members(image_id) if original.visibility == "shared" else ():
+        # It took its time, in which the original may have been taken away from those who had it.
+        now = images.get(image_id)
+        if now.status != "active":
+            raise exceptions.ImageUnsupported(
+                "image %s is not converted: its status became %s meanwhile" % (
+                    image_id, now.status))
+        images.change(copy.id, {"visibility": now.visibility})
+        for member in images.members(image_id) if now.visibility == "shared" else ():
             images.share(copy.id, member)
-        template.finish(images, copy.id, attributes)
+        template.finish(images, copy.id, Attributes(protected=now.protected))
         made = images.get(copy.id)
     if replace:
         try:

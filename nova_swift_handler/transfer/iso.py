@@ -58,7 +58,7 @@ def create(services: Services, name: str, path: str, *, attributes: Attributes,
     template.check_free(account, container, name)
     containers.ensure(account, services.containers, container, services.store)
     images = services.images(None, ours)
-    begun.remove_abandoned(images, name)
+    begun.remove_abandoned(images, name, ours.get_project_id())
     with begun.announced() as mark, template.new_image(
             images, name, "iso", "bare", attributes, mark=mark) as image:
         how, _why = images.choose(image.id)

@@ -55,7 +55,7 @@ def create(services: Services, name: str, source: ContextManager[Source], *,
     container = services.containers.templates
     check_free(account, container, name)
     images = services.images(None, ours)
-    begun.remove_abandoned(images, name)
+    begun.remove_abandoned(images, name, ours.get_project_id())
     with contextlib.ExitStack() as held:
         disk = held.enter_context(source)
         mark = held.enter_context(begun.announced())

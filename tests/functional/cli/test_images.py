@@ -288,6 +288,43 @@ def test_a_copy_may_replace_the_original(shelf: Shelf) -> None:
     shelf.images.delete(made["id"])
 
 
+@pytest.mark.parametrize("what, code, phrase", [
+    ("private", 0, ""), ("deactivated", 7, "its status became deactivated meanwhile"),
+    ("deleted", 6, "was deleted meanwhile")])
+def test_what_is_taken_away_while_it_is_converted_is_not_in_the_copy(
+        shelf: Shelf, monkeypatch: pytest.MonkeyPatch, what: str, code: int, phrase: str) -> None:
+    patch = {"Content-Type": "application/openstack-images-v2.1-json-patch"}
+    visible = [{"op": "replace", "path": "/visibility", "value": "community"}]
+    disk, name = Disk(2), "taken-%s" % uuid.uuid4()
+    disk.write(0, 1)
+    original = shelf.store(disk, name).image_id
+    shelf.glance("PATCH", "/" + original, json=visible, headers=patch)
+    register = snapshot.register
+
+    def taken(*args: Any) -> str:
+        how = register(*args)
+        if what == "private":
+            visible[0]["value"] = "private"
+            shelf.glance("PATCH", "/" + original, json=visible, headers=patch)
+        elif what == "deleted":
+            shelf.glance("DELETE", "/" + original)
+        else:
+            shelf.glance("POST", "/%s/actions/deactivate" % original, "admin")
+        return how
+
+    monkeypatch.setattr(snapshot, "register", taken)
+    got, _out, err = shelf.run("image", "convert", original, "--to", "ovf")
+    assert (got, phrase in err) == (code, True), err
+    left = [image for image in shelf.glance("GET", "?name=" + name).json()["images"]
+            if image["id"] != original]
+    assert [image["visibility"] for image in left] == ([] if code else ["private"])
+    for image in left:
+        shelf.images.delete(image["id"])
+    if what != "deleted":
+        shelf.glance("POST", "/%s/actions/reactivate" % original, "admin")
+        shelf.images.delete(original)
+
+
 def test_an_original_that_cannot_be_deleted_is_told_with_its_copy(
         shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
     def delete(images: ImageService, image_id: str) -> None:

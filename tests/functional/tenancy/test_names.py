@@ -18,11 +18,14 @@ import dataclasses
 import json
 import subprocess
 import sys
+import unicodedata
+import uuid
+from pathlib import Path
 from typing import Any, Dict
 
 import pytest
 
-from nova_swift_handler.transfer import process
+from nova_swift_handler.transfer import begun, jobs, process
 from tests.functional.handler.bench import MIB, Bench, Host
 from tests.functional.tenancy.conftest import Victim, booted, own_disk
 from tests.unit.transfer import images
@@ -121,6 +124,42 @@ def test_a_template_of_an_image_that_names_anothers_disk(bench: Bench, ext: Host
         assert not [each for each in shown.values() if victim.image_id in str(each)]
     finally:
         swift_vhd(bench, "template", "delete", name)
+
+
+def test_a_property_of_ours_has_no_image_of_a_users_deleted(bench: Bench, ext: Host) -> None:
+    """It says that a command here was filling the image and was killed.
+
+    Snapshots inherit it of the image that an instance was booted from, which may be anybody's.
+    """
+    name = "filled-" + str(uuid.uuid4())[:8]
+    mark = {begun.MARK: jobs.transfer_id(jobs.operator())}
+    queued = bench.queued("alice", name=name, **mark)
+    image_id, _sha256 = bench.stored(ext)
+    swift_vhd(bench, "template", "create", name, "--from-image", image_id)
+    try:
+        assert bench.image(queued)["status"] == "queued"
+    finally:
+        swift_vhd(bench, "template", "delete", name)
+
+
+def test_a_name_gives_the_operators_terminal_and_shell_no_orders(
+        bench: Bench, ext: Host, tmp_path: Path) -> None:
+    evil = "\x1b]0;owned\x07\x1b[2J\x9b2K$(touch owned)`touch owned`\"; touch owned\n\u202ehd"
+    image_id = bench.queued("bob", name=evil, **{"\x1b[2Jk\nid": evil})
+    assert bench.image(image_id)["name"] == evil
+    for argv in (["image", "list", "--long"], ["image", "list", "--orphans"],
+                 ["image", "show", image_id]):
+        for char in swift_vhd(bench, *argv):
+            assert char == "\n" or unicodedata.category(char)[0] != "C", argv
+    (row,) = [row for row in json.loads(swift_vhd(bench, "image", "list", "-f", "json"))
+              if row["ID"] == image_id]
+    assert row["Name"] == evil
+    printed = swift_vhd(bench, "image", "show", image_id, "-f", "shell")
+    here = tmp_path / "here"
+    here.mkdir()
+    done = subprocess.run(["sh", "-c", 'eval "$1"; printf %s "$name"', "sh", printed],
+                          cwd=str(here), capture_output=True, check=True, text=True)
+    assert (done.stdout, done.stderr, list(here.iterdir())) == (evil, "", [])
 
 
 @pytest.mark.parametrize("name", ["locations", "direct_url", "owner", "status"])
