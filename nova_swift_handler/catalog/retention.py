@@ -15,6 +15,9 @@
 Rules as those of other backup tools: the newest so many, and of the newest so many days, weeks
 and months that have points at all the newest point each.  A point that any rule wants is kept.
 Days, weeks (ISO 8601, from Monday) and months are those of UTC.
+
+A point whose image was deleted, or is not active (yet), takes no other one's place: nobody can
+restore it from Glance, and it may be gone in a moment.
 """
 
 from __future__ import annotations
@@ -44,10 +47,17 @@ class Known(NamedTuple):
     """What Glance says of a point's image.
 
     :ivar visibility: ``private``, ``shared``, ``community`` or ``public``.
+    :ivar status: ``active``, ``queued`` and so on.
     """
 
     protected: bool
     visibility: str
+    status: str = "active"
+
+    @property
+    def complete(self) -> bool:
+        """Whether it has its bytes, and will not lose them by itself."""
+        return self.status in ("active", "deactivated")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -116,6 +126,9 @@ def plan(points: Iterable[Dated], policy: Policy, images: Mapping[str, Optional[
     result = []
     for volume in sorted(volumes):
         wanted = kept(volumes[volume], policy)
+        for image_id, rules in kept([point for point in volumes[volume]
+                                     if _counts(point.image_id, images)], policy).items():
+            wanted.setdefault(image_id, rules)
         for point in sorted(volumes[volume], key=lambda point: (
                 point.stored, point.sequence, point.image_id), reverse=True):
             if point.image_id in wanted:
@@ -126,12 +139,22 @@ def plan(points: Iterable[Dated], policy: Policy, images: Mapping[str, Optional[
     return result
 
 
+def _counts(image_id: str, images: Mapping[str, Optional[Known]]) -> bool:
+    """Tell whether a point may take another's place; one whose image is not known may."""
+    if image_id not in images:
+        return True
+    image = images[image_id]
+    return image is not None and image.complete
+
+
 def _held(image_id: str, images: Mapping[str, Optional[Known]], with_images: bool) -> str:
     if image_id not in images:
         return "what Glance says of its image is not known"
     image = images[image_id]
     if image is None:
         return ""
+    if not image.complete:
+        return "its image is not active but %s" % image.status
     if image.protected:
         return "its image is protected"
     if image.visibility != "private":

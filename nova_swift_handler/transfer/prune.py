@@ -37,8 +37,9 @@ def plan(census: Census, policy: Policy, with_images: bool, volume: str = "") ->
             each.stored, datetime.timezone.utc).replace(tzinfo=None), each.point.sequence)
         for each in census.held.values() if each.point is not None
         and each.point.kind == SNAPSHOT and volume in ("", each.point.volume_id)]
-    images = {image_id: None if image is None else Known(image.protected, image.visibility)
-              for image_id, image in census.images.items()}
+    images = {image_id: None if image is None else Known(
+        image.protected, image.visibility, image.status)
+        for image_id, image in census.images.items()}
     return retention.plan(dated, policy, images, with_images)
 
 

@@ -27,6 +27,7 @@ from nova_swift_handler.catalog.retention import Dated, Known, Policy
 
 START = datetime.datetime(2026, 1, 5, 12)  # a Monday
 PRIVATE = Known(False, "private")
+QUEUED = Known(False, "private", "queued")
 
 times = st.datetimes(datetime.datetime(2024, 12, 1), datetime.datetime(2026, 2, 1))
 points = st.lists(st.tuples(times, st.sampled_from("vw")), max_size=40).map(
@@ -122,13 +123,24 @@ def test_more_rules_never_keep_less(found: List[Dated], one: Policy, other: Poli
 def test_no_image_goes_that_must_stay(found: List[Dated], policy: Policy, with_images: bool,
                                       data: Any) -> None:
     known = st.sampled_from([None, PRIVATE, Known(True, "private"), Known(False, "shared"),
-                             Known(False, "public"), "unknown"])
+                             Known(False, "public"), QUEUED, "unknown"])
     images = {point.image_id: data.draw(known) for point in found}
     images = {image_id: image for image_id, image in images.items() if image != "unknown"}
     for verdict in retention.plan(found, policy, images, with_images):
         if not verdict.keep:
             image = images[verdict.point.image_id]
             assert image is None or (with_images and image == PRIVATE)
+
+
+@given(points, policies, st.data())
+def test_who_cannot_be_had_takes_nobodys_place(found: List[Dated], policy: Policy,
+                                               data: Any) -> None:
+    images = {point.image_id: data.draw(st.sampled_from([None, QUEUED, PRIVATE]))
+              for point in found}
+    had = [point for point in found if images[point.image_id] is PRIVATE]
+    keeps = {point: keep for point, keep, _why in retention.plan(found, policy, images, True)}
+    alone = {point: keep for point, keep, _why in retention.plan(had, policy, images, True)}
+    assert all(keeps[point] for point, keep in alone.items() if keep)
 
 
 @given(points, policies)

@@ -307,6 +307,28 @@ def test_of_what_users_upload_nothing_is_asked(cloud: Cloud,
     assert set(asked) == {lost}
 
 
+@pytest.mark.parametrize("status", [None, "queued", "saving", "importing"])
+def test_a_snapshot_that_cannot_be_had_costs_no_other(cloud: Cloud, status: Any) -> None:
+    newest = cloud.ids[-1]
+    if status is None:
+        cloud.glance.delete(newest)  # by its owner, and so it goes here as well
+        cloud.glance.deleted.clear()
+    else:
+        cloud.glance.add(newest, status=status)  # it is being registered, which may yet fail
+    kept = cloud.run(policy=Policy(last=1), with_images=True)
+    assert kept.errors == []
+    assert cloud.glance.deleted == kept.pruned
+    assert sorted(kept.pruned) == sorted(cloud.ids[:3])
+    assert cloud.left() == cloud.ids[3:4 if status is None else 5]
+
+
+def test_a_snapshot_that_is_being_registered_is_not_pruned(cloud: Cloud) -> None:
+    cloud.glance.add(cloud.ids[0], status="saving")
+    kept = cloud.run(policy=Policy(last=1), with_images=True)
+    assert cloud.ids[0] not in kept.pruned
+    assert cloud.left() == [cloud.ids[0], cloud.ids[4]]
+
+
 def test_one_point_that_cannot_be_deleted_keeps_no_other(cloud: Cloud) -> None:
     account = cloud.world.account
     for number in (1, 3):
