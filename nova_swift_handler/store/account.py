@@ -95,6 +95,9 @@ class Account(ContainerVerbs):
         """Store the bytes of *pieces* as one object; their number need not be known.
 
         Cannot be repeated, so is not.  Swift keeps nothing of a request that was cut.
+
+        :raises StoreCorrupt: other bytes arrived than were sent.  The object is removed, lest the
+            next upload takes it for what it should have been.
         """
         digest, size = md5(b""), 0
 
@@ -110,6 +113,8 @@ class Account(ContainerVerbs):
             container=container, name=name, contents=counted(),
             content_type=_OCTETS, **auth))
         if got != digest.hexdigest():
+            with contextlib.suppress(exceptions.StoreError):
+                self.delete(container, name)
             raise exceptions.StoreCorrupt("%s: Swift stored bytes of etag %s, sent were %s"
                                           % (what, got, digest.hexdigest()))
         return Stored(got, size)

@@ -19,7 +19,7 @@ import datetime
 import email.utils
 import functools
 import re
-from typing import Any, Dict, Iterator, Mapping, Optional
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Tuple
 
 import swiftclient.client as swift
 
@@ -95,9 +95,8 @@ class ContainerVerbs:
         """
         marker = ""
         while True:
-            _headers, rows = self._conn.repeat(
-                "listing the account's containers",
-                functools.partial(swift.get_account, prefix=prefix, marker=marker))
+            rows = self._listed("listing the account's containers", functools.partial(
+                swift.get_account, prefix=prefix, marker=marker))
             if not rows:
                 return
             yield from (row["name"] for row in rows)
@@ -123,9 +122,22 @@ class ContainerVerbs:
                                   prefix=prefix or None, delimiter=delimiter)
         marker = ""
         while True:
-            _headers, rows = self._conn.repeat("listing container %s" % container,
-                                               functools.partial(fetch, marker=marker))
+            rows = self._listed("listing container %s" % container,
+                                functools.partial(fetch, marker=marker))
             if not rows:
                 return
             yield from rows
             marker = rows[-1].get("name") or rows[-1]["subdir"]
+
+    def _listed(self, what: str, fetch: Callable[..., Tuple[Any, Any]]) -> List[Dict[str, Any]]:
+        def request(**auth: Any) -> List[Dict[str, Any]]:
+            try:
+                _headers, rows = fetch(**auth)
+            except ValueError as error:
+                # A connection that is cut ends like any other.
+                raise exceptions.StoreUnreachable(
+                    "%s failed: the answer was cut, or is none of Swift's (%s); is there a proxy "
+                    "in between?" % (what, error)) from error
+            return list(rows)
+
+        return self._conn.repeat(what, request)

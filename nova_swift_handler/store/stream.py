@@ -49,6 +49,7 @@ class ObjectStream:
 
         :raises StoreUnreachable: the connection broke, and again each time it was made anew.
         :raises StoreCorrupt: when it was made anew, the object was another one.
+        :raises StoreError: when it was made anew, what came was not the rest.
         """
         while self._position < self.length:
             try:
@@ -67,7 +68,12 @@ class ObjectStream:
                 raise exceptions.StoreUnreachable(
                     "%s was cut again and again; %d of %d bytes came"
                     % (self._what, self._position, self.length))
-            _length, self._body = self._open()
+            length, self._body = self._open()
+            if length != self.length:
+                raise exceptions.StoreError(
+                    "%s was cut, and %d bytes came for the last %d of it; does a proxy ignore "
+                    "ranges?" % (self._what, length - self._position,
+                                 self.length - self._position))
         return b""
 
     def close(self) -> None:
