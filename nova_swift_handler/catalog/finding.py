@@ -35,8 +35,8 @@ _ADVICE = {
              "auditor's quarantine) or there is a copy elsewhere: PUT it back under this name, or "
              "delete these points; the volume's next snapshot stores the blocks again",
     BLOCK: "let Swift's object auditor replace the damaged replica and verify again; if the block "
-           "stays bad, delete these points: the volume's next snapshot stores the block again "
-           "once no point of it is left",
+           "stays bad, delete these points: the volume's next snapshot takes nothing of this "
+           "segment, and stores the block again",
     POINT: "run `swift-vhd store rebuild`; if that finds no closing of it either, store the disk "
            "again",
     RAW: "run `swift-vhd snapshot raw` to write it anew, or delete the object",

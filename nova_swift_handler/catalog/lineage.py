@@ -20,7 +20,7 @@ from concurrent import futures
 from typing import List, Optional, Set
 
 from nova_swift_handler import exceptions
-from nova_swift_handler.catalog import lookup, names
+from nova_swift_handler.catalog import lookup, names, record
 from nova_swift_handler.catalog import segment as segments
 from nova_swift_handler.catalog.blockmap import BlockMap
 from nova_swift_handler.catalog.digests import DigestTable
@@ -37,7 +37,8 @@ _WORKERS = 8
 class Heritage:
     """Blocks that need not be sent.
 
-    :ivar parent: the point that the new one is compared with; None if there is none.
+    :ivar parent: the point that the new one is compared with; None if there is none, or if some of
+        its blocks are lost.
     :ivar blocks: where the parent's blocks are; refers to *stored*.
     :ivar stored: segments, the parent's first.
     :ivar unused: blocks of segments that no complete point names, by SHA-256; refers to *stored*.
@@ -83,6 +84,7 @@ def of_volume(account: Account, containers: names.Containers, container: str,
         try:
             heritage.blocks, heritage.stored = lookup.blocks(account, parent)
             heritage.parent = parent
+            _leave_out(heritage, record.damaged(account, {container, parent.container}))
         except (exceptions.ObjectMissing, exceptions.PointInvalid,
                 exceptions.StoreCorrupt) as error:
             LOG.error("Point %s cannot be read, so the next snapshot of its volume is stored in "
@@ -114,12 +116,17 @@ def of_container(account: Account, container: str) -> Heritage:
 
 
 def add_unused(account: Account, container: str, heritage: Heritage, named: Set[str]) -> None:
-    """Add to *heritage* the blocks of the segments in *container* that are not *named*."""
+    """Add to *heritage* the blocks of the segments in *container* that are not *named*.
+
+    But not those of segments that are known to be damaged.
+    """
     rows = []
+    damaged = record.damaged(account, [container])
     for row in account.listing(container, names.DATA):
         count = segments.count_of(row["bytes"])
         if count and row["name"] not in named and not row["name"].endswith("/" + names.CLOSING):
             rows.append(Segment(container, row["name"], row["hash"], row["bytes"], count))
+    rows = [segment for segment in rows if segment.path not in damaged]
     with futures.ThreadPoolExecutor(_WORKERS) as pool:
         for segment, trailer in zip(rows, pool.map(lambda each: _trailer(account, each), rows)):
             if trailer is None:
@@ -127,6 +134,20 @@ def add_unused(account: Account, container: str, heritage: Heritage, named: Set[
             for slot, (_block, digest) in enumerate(trailer.entries):
                 heritage.unused.add(digest, len(heritage.stored), slot)
             heritage.stored.append(segment)
+
+
+def _leave_out(heritage: Heritage, damaged: Set[str]) -> None:
+    """Let the blocks of *damaged* segments be sent again.
+
+    The new point has no parent then: its chain would lead to them.
+    """
+    bad = {number for number, segment in enumerate(heritage.stored) if segment.path in damaged}
+    if not bad:
+        return
+    heritage.parent = None
+    for place in heritage.blocks.places():
+        if place.segment in bad:
+            heritage.blocks.unset(place.block)
 
 
 def trailer_of(account: Account, segment: Segment) -> Trailer:

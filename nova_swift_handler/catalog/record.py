@@ -10,11 +10,15 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""``verified.json``: when the points of a container were last verified, and with what result."""
+"""``verified.json``: when the points of a container were last verified, and with what result.
+
+Lists and reports show it.  And who stores the next point takes no block of a segment in which a
+bad one was found: its etag may be as it should be, and the points that shared it may be gone.
+"""
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Mapping, Sequence
+from typing import Any, Dict, Iterable, List, Mapping, Sequence, Set
 
 from nova_swift_handler import exceptions
 from nova_swift_handler.catalog import finding, names
@@ -34,11 +38,13 @@ _MOST = 100
 def keep(account: Account, verdict: Verdict, how: How) -> None:
     """Record *verdict*, at the cluster's time.
 
-    Two that verify at once may lose one record of two: it is for reports alone.
+    Two that verify at once may lose one record of two, until they verify again.
     """
     _keep(account, verdict.container, how.level, {
         image_id: [each.as_json() for each in verdict.bad(image_id)]
-        for image_id in verdict.points})
+        for image_id in verdict.points}, {
+            "/%s/%s" % (each.container, each.name) for each in verdict.findings
+            if each.kind == finding.BLOCK})
 
 
 def keep_drill(account: Account, container: str, image_id: str,
@@ -50,16 +56,22 @@ def keep_drill(account: Account, container: str, image_id: str,
                 ).as_json() for problem in problems]})
 
 
-def _keep(account: Account, container: str, level: str,
-          found: Mapping[str, List[Any]]) -> None:
+def _keep(account: Account, container: str, level: str, found: Mapping[str, List[Any]],
+          damaged_now: Iterable[str] = ()) -> None:
     known = read(account, container)
+    bad = damaged(account, [container]).union(damaged_now)
+    if bad:
+        # What lies elsewhere stays on the list: at worst, a block is sent once more than it need.
+        own = "/%s/" % container
+        listed = {own + row["name"] for row in account.listing(container, names.DATA)}
+        bad = {path for path in bad if path in listed or not path.startswith(own)}
     at = account.head_container(container)["date"]
     there = {row["name"].split("/")[1] for row in account.listing(container, names.POINTS)
              if row["name"].endswith("/" + names.POINT)}
     for image_id, problems in found.items():
         known[image_id] = {"at": at, "level": level, "problems": problems[:_MOST]}
     account.put_json(container, NAME, {
-        "format": 1,
+        "format": 1, "damaged": sorted(bad),
         "points": {image_id: value for image_id, value in known.items() if image_id in there}})
 
 
@@ -70,6 +82,17 @@ def read(account: Account, container: str) -> Dict[str, Any]:
         return dict(value["points"])
     except (exceptions.ObjectMissing, exceptions.StoreCorrupt, KeyError, TypeError, ValueError):
         return {}
+
+
+def damaged(account: Account, containers: Iterable[str]) -> Set[str]:
+    """Return the paths of the segments that the records of *containers* say have bad blocks."""
+    found: Set[str] = set()
+    for container in containers:
+        try:
+            found.update(map(str, account.get_json(container, NAME)["damaged"]))
+        except (exceptions.ObjectMissing, exceptions.StoreCorrupt, KeyError, TypeError):
+            continue
+    return found
 
 
 def said(last: Dict[str, Any]) -> str:

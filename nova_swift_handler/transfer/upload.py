@@ -162,6 +162,8 @@ class Uploader:
         self._gone.update(number for number in inherited if self._stored[number] in gone)
         if not gone:
             return set()
+        # What the parent lacks by now, a chain of which it is a part lacks too.
+        self._heritage.parent = None
         lost = {place.block for place in self._map.places() if place.segment in self._gone}
         for number in lost:
             self._map.unset(number)

@@ -287,7 +287,8 @@ def test_a_parent_that_vanishes_while_its_child_is_stored(
     disk.write(4, 404)
     child = snapshot(shop, disk, tmp_path, source=Meanwhile(disk, meanwhile))
     assert shop.raw(child.image_id) == disk.raw()
-    assert read_chain(libvhdi, shop, [base.image_id, child.image_id], disk.size) == disk.raw()
+    assert child.parent is None
+    assert read_chain(libvhdi, shop, [child.image_id], disk.size) == disk.raw()
 
 
 def test_nothing_is_announced_once_all_is_done(shop: Shop, disk: Disk,

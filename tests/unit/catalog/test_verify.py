@@ -19,11 +19,22 @@ from typing import Any, List
 
 import pytest
 
-from nova_swift_handler.catalog import closing, finding, names, rebuild, verify
+from nova_swift_handler.catalog import (
+    closing,
+    deletion,
+    finding,
+    lookup,
+    names,
+    rebuild,
+    record,
+    verify,
+)
 from nova_swift_handler.catalog.finding import Finding
+from nova_swift_handler.catalog.segment import Segment
 from nova_swift_handler.store import probe
 from nova_swift_handler.store.abilities import Abilities
-from tests.unit.transfer.world import ABILITIES, NAMES, World
+from nova_swift_handler.transfer import fetch
+from tests.unit.transfer.world import ABILITIES, NAMES, World, noise
 
 _POOR = dataclasses.replace(ABILITIES, ranges=False, inline_data=False, nested_ranges=False)
 _CONTAINER = NAMES.volume("v")
@@ -95,7 +106,8 @@ def test_fields_that_a_newer_release_wrote_survive(kept: Kept) -> None:
     assert kept.account.get_json(_CONTAINER, name) == closing.document(packed)
 
 
-def test_a_block_that_went_bad_is_found_wherever_it_is_used(kept: Kept) -> None:
+def _spoil(kept: Kept) -> Segment:
+    """Change a block that all points have, and not its segment's etag; return the segment."""
     shared = set.intersection(*(set(point.segments) for point in kept.points()))
     segment = sorted(shared, key=lambda each: each.path)[0]
     stored = kept.account.objects[_CONTAINER, segment.name]
@@ -103,7 +115,62 @@ def test_a_block_that_went_bad_is_found_wherever_it_is_used(kept: Kept) -> None:
     data[600] ^= 1
     kept.account.objects[_CONTAINER, segment.name] = dataclasses.replace(
         stored, data=bytes(data))
+    return segment
+
+
+def test_a_block_that_went_bad_is_found_wherever_it_is_used(kept: Kept) -> None:
+    segment = _spoil(kept)
     assert kept.verify(verify.HEADERS) == []
     (found,) = kept.verify()
     assert (found.kind, found.name, set(found.points)) == (
         finding.BLOCK, segment.name, set(kept.ids))
+
+
+@pytest.mark.parametrize("deleted", [0, 1, 3])
+@pytest.mark.parametrize("again", [False, True])
+def test_what_is_known_to_be_bad_is_stored_again_by_the_next_snapshot(
+        kept: Kept, deleted: int, again: bool) -> None:
+    _spoil(kept)
+    how = verify.How(verify.ALL)
+    record.keep(kept.account, verify.verify(kept.account, NAMES, _CONTAINER, how), how)
+    for point in kept.points()[:deleted]:
+        deletion.delete(kept.account, NAMES, kept.abilities, point)
+    if again:  # what is left of points is verified, and the segment is nobody's
+        record.keep(kept.account, verify.verify(kept.account, NAMES, _CONTAINER, how), how)
+    held = {0: 1, 1: 4, 3: 3}
+    point = kept.upload("v", held)
+    blocks, stored = lookup.blocks(kept.account, point)
+    assert {number: bytes(data) for number, data in fetch.fetch(
+        kept.account, blocks, stored, 1)} == {
+            number: noise(seed)[0] for number, seed in held.items()}
+    assert not verify.verify(kept.account, NAMES, _CONTAINER, how).bad(point.image_id)
+    assert kept.upload("v", held).sent_blocks == 0
+
+
+def test_a_snapshot_is_whole_though_its_parent_lost_a_segment(kept: Kept) -> None:
+    parent = max(kept.points(), key=lambda point: point.sequence)
+    kept.account.delete(_CONTAINER, parent.segments[0].name)
+    point = kept.upload("v", {0: 1, 1: 4, 4: 5})
+    assert not verify.verify(kept.account, NAMES, _CONTAINER, verify.How(verify.ALL)).bad(
+        point.image_id)
+    assert kept.chain(point) == {number: noise(seed)[1]
+                                 for number, seed in {0: 1, 1: 4, 4: 5}.items()}
+
+
+def test_a_volume_made_of_an_image_takes_none_of_its_bad_blocks(kept: Kept) -> None:
+    base = kept.points()[0]
+    _spoil(kept)
+    how = verify.How(verify.ALL)
+    record.keep(kept.account, verify.verify(kept.account, NAMES, _CONTAINER, how), how)
+    point = kept.upload("w", {0: 1, 1: 2, 3: 3}, base=base.image_id)
+    assert not verify.verify(kept.account, NAMES, NAMES.volume("w"), how).bad(point.image_id)
+
+
+def test_it_is_forgotten_with_the_segment(kept: Kept) -> None:
+    segment = _spoil(kept)
+    how = verify.How(verify.ALL)
+    record.keep(kept.account, verify.verify(kept.account, NAMES, _CONTAINER, how), how)
+    assert record.damaged(kept.account, [_CONTAINER]) == {segment.path}
+    kept.account.delete(_CONTAINER, segment.name)
+    record.keep_drill(kept.account, _CONTAINER, kept.ids[0])
+    assert record.damaged(kept.account, [_CONTAINER]) == set()
