@@ -73,7 +73,7 @@ def members(stream: Readable) -> Iterator[Member]:
 
     :raises ImageCorrupt: it is damaged or ends early; gzip's checksum is only known to be right
         when all files have been yielded.
-    :raises ImageUnsupported: it holds more than 1000 files.
+    :raises ImageUnsupported: it holds more than 1000 files, or one stored as sparse.
     """
     unpacked = _Unpacked(stream)
     with unpacked.headers():
@@ -88,6 +88,11 @@ def members(stream: Readable) -> Iterator[Member]:
         if info is None:
             _drain(unpacked)
             return
+        if info.issparse():
+            # A few bytes claim exabytes of holes, which nothing is read for while they are given.
+            raise exceptions.ImageUnsupported(
+                "the image is a tgz with %s stored as a sparse file; make it without tar's option "
+                "--sparse" % info.name)
         if file is not None:
             member = Member(info.name, info.size, cast(Readable, file))
             if info.isreg():

@@ -411,6 +411,22 @@ def test_a_bomb_in_a_members_headers_takes_no_memory(staging: TransferSettings,
     assert peak < 16 * _MIB
 
 
+@pytest.mark.parametrize("name", ["0.vhd", "1.vhd", "README"])
+def test_a_file_of_endless_holes_is_refused(staging: TransferSettings, name: str) -> None:
+    # 300 bytes that say they are an exabyte: to be read for ever, or staged until the disk is full.
+    parts = b"1\n0\n512\n".ljust(512, b"\0") + independent.footer(2 * _MIB, data_offset=2 ** 50)
+    raw = io.BytesIO()
+    with tarfile.open(fileobj=raw, mode="w", format=tarfile.PAX_FORMAT) as tar:
+        info = tarfile.TarInfo(name)
+        info.size = len(parts)
+        info.pax_headers = {"GNU.sparse.major": "1", "GNU.sparse.minor": "0",
+                            "GNU.sparse.name": name, "GNU.sparse.realsize": str(2 ** 60)}
+        tar.addfile(info, io.BytesIO(parts))
+    data = gzip.compress(raw.getvalue())
+    target = _refused(data, staging, exceptions.ImageUnsupported, name + " stored as a sparse file")
+    assert target.disk is None
+
+
 def test_a_tar_of_countless_files_is_refused(staging: TransferSettings) -> None:
     data = images.tgz([("file%d" % number, b"") for number in range(5000)])
     _refused(data, staging, exceptions.ImageUnsupported, "more than 1000 files")
