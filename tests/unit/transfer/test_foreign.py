@@ -413,7 +413,7 @@ def test_a_bomb_in_a_members_headers_takes_no_memory(staging: TransferSettings,
 
 @pytest.mark.parametrize("name", ["0.vhd", "1.vhd", "README"])
 def test_a_file_of_endless_holes_is_refused(staging: TransferSettings, name: str) -> None:
-    # 300 bytes that say they are an exabyte: to be read for ever, or staged until the disk is full.
+    # 300 bytes that say they are an exabyte: to be read for ever, or staged until nothing is free.
     parts = b"1\n0\n512\n".ljust(512, b"\0") + independent.footer(2 * _MIB, data_offset=2 ** 50)
     raw = io.BytesIO()
     with tarfile.open(fileobj=raw, mode="w", format=tarfile.PAX_FORMAT) as tar:
@@ -423,7 +423,8 @@ def test_a_file_of_endless_holes_is_refused(staging: TransferSettings, name: str
                             "GNU.sparse.name": name, "GNU.sparse.realsize": str(2 ** 60)}
         tar.addfile(info, io.BytesIO(parts))
     data = gzip.compress(raw.getvalue())
-    target = _refused(data, staging, exceptions.ImageUnsupported, name + " stored as a sparse file")
+    target = _refused(data, staging, exceptions.ImageUnsupported,
+                      name + " stored as a sparse file")
     assert target.disk is None
 
 
