@@ -50,7 +50,7 @@ class SwiftVhdHandler:
 
     def __init__(self) -> None:
         # A nova-compute that was killed together with its transfers, as by a power failure, has
-        # left their VDIs.
+        # left their VDIs; so may have a boot whose host failed.
         self._reaped = False
 
     def upload_image(self, context: Any, session: Any, instance: Any, image_id: str,
@@ -120,8 +120,8 @@ class SwiftVhdHandler:
                     other_config={"nova_disk_type": "root",
                                   "nova_instance_uuid": instance["uuid"]},
                     reap=not self._reaped, signature=signatures.demanded(context, image_id))
-                self._reaped = True
                 result = process.run(job, listen, lambda: _check_instance(context, instance))
+                self._reaped = True
                 watch.result(result)
         except nova_exception.InstanceNotFound:
             if job is not None and made:
@@ -139,6 +139,7 @@ class SwiftVhdHandler:
         except exceptions.SwiftVhdError as error:
             LOG.error("Fetching image %s for instance %s failed: %s", image_id,
                       instance["uuid"], error)
+            self._reaped = False
             if job is not None and isinstance(error, exceptions.TransferFailed):
                 _destroy(job, made)
             raise nova_exception.CouldNotFetchImage(

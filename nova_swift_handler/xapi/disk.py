@@ -68,32 +68,27 @@ def destroy_vdi(session: sessions.Session, uuid: str,
 
     After a broken transfer XAPI keeps the disk attached to dom0 for a while; that is waited for.
     A dom0 attachment still there after half the time is taken to be forgotten (XAPI restarted in
-    mid-transfer) and removed.  Attachments of other VMs are never touched.
+    mid-transfer) and removed.  Attachments of other VMs are never touched.  A XAPI that does not
+    answer is waited for as well: transfers break when it is restarted, which takes a while.
 
     :param timeout: seconds.
     :raises XapiError: the disk is attached to a VM, or still busy after ``timeout``.
+    :raises XapiUnreachable: XAPI did not answer until then.
     """
-    doing = f"destroying VDI {uuid}"
     began = time.monotonic()
     pause, detached = _FIRST_PAUSE, False
-    try:
-        ref = session.call("VDI.get_by_uuid", uuid, doing=doing)
-        while True:
-            try:
-                session.call("VDI.destroy", ref, doing=doing)
-                return
-            except exceptions.XapiError as exc:
-                passed = time.monotonic() - began
-                if exc.code not in _BUSY or passed >= timeout or _vm_using(session, ref):
-                    raise
-            if passed >= timeout / 2 and not detached:
-                detached = True
-                _detach_from_dom0(session, ref, uuid)
-            time.sleep(min(pause, timeout - passed))
-            pause = min(pause * 1.6, _LAST_PAUSE)
-    except exceptions.XapiError as exc:
-        if exc.code not in errors.ABSENT:
-            raise
+    while True:
+        forgotten = not detached and time.monotonic() - began >= timeout / 2
+        failure = _try_to_destroy(session, uuid, forgotten)
+        if failure is None:
+            return
+        passed = time.monotonic() - began
+        if passed >= timeout:
+            raise failure
+        detached = detached or (
+            forgotten and not isinstance(failure, exceptions.XapiUnreachable))
+        time.sleep(min(pause, timeout - passed))
+        pause = min(pause * 1.6, _LAST_PAUSE)
 
 
 def get_record(session: sessions.Session, uuid: str) -> Dict[str, Any]:
@@ -152,6 +147,31 @@ def belongs_to_vm(session: sessions.Session, uuid: str) -> bool:
     """
     ref = session.call("VDI.get_by_uuid", uuid, doing=f"looking at the VBDs of VDI {uuid}")
     return any(not each.control for each in attachments(session, ref))
+
+
+def _try_to_destroy(session: sessions.Session, uuid: str,
+                    detach: bool) -> Optional[exceptions.XapiError]:
+    """Destroy a disk, or return why that may succeed a little later.
+
+    :param detach: whether to take it from dom0 first.
+    """
+    doing = f"destroying VDI {uuid}"
+    try:
+        ref = session.call("VDI.get_by_uuid", uuid, doing=doing)
+        if detach:
+            _detach_from_dom0(session, ref, uuid)
+        try:
+            session.call("VDI.destroy", ref, doing=doing)
+        except exceptions.XapiError as exc:
+            if exc.code not in _BUSY or _vm_using(session, ref):
+                raise
+            return exc
+    except exceptions.XapiUnreachable as exc:
+        return exc
+    except exceptions.XapiError as exc:
+        if exc.code not in errors.ABSENT:
+            raise
+    return None
 
 
 def _vm_using(session: sessions.Session, ref: str) -> Optional[str]:

@@ -148,5 +148,10 @@ class Session:
 
     def _rpc(self, method: str, args: Tuple[Any, ...], timeout: float,
              doing: Optional[str] = None) -> Any:
-        return rpc.call(self._master, self.settings, method, args, timeout,
-                        doing or f"XAPI's {method}", self.scrub)
+        try:
+            return rpc.call(self._master, self.settings, method, args, timeout,
+                            doing or f"XAPI's {method}", self.scrub)
+        except exceptions.XapiUnreachable:
+            # Another host may be made the master; the next call asks the configured one which.
+            self._master = self.endpoint
+            raise

@@ -14,6 +14,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import types
 
 import pytest
@@ -88,6 +89,26 @@ def test_a_bad_image_is_tried_on_no_other_host(told, error):
     answer = told("download", error)
     assert isinstance(answer, nova_exception.ImageUnacceptable)
     assert str(error) in str(answer)
+
+
+def test_boots_look_for_what_others_have_left_until_one_has_gone_well(told, monkeypatch):
+    outcomes = [exceptions.ImageUnavailable("Glance was asked first"), None, None,
+                exceptions.XapiUnreachable("the host was restarted"), None, None]
+    reaping = []
+
+    def run(job, listener, check):
+        reaping.append(job.reap)
+        outcome = outcomes[len(reaping) - 1]
+        if outcome is not None:
+            raise outcome
+        return {"vdi_uuid": "v", "virtual_size": 1, "source": "swift"}
+
+    monkeypatch.setattr(handler.process, "run", run)
+    new = handler.SwiftVhdHandler()
+    for _outcome in outcomes:
+        with contextlib.suppress(nova_exception.NovaException):
+            new.download_image(None, None, Instance(uuid="u", name="instance-1"), IMAGE)
+    assert reaping == [True, True, False, False, True, False]
 
 
 @pytest.fixture

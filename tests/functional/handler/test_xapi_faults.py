@@ -235,6 +235,25 @@ def test_a_host_that_cannot_be_reached(bench: Bench, ext: Host, what: str) -> No
                           "check .xenserver. connection_url")
 
 
+@pytest.mark.parametrize("small", ["ext"], indirect=True)
+def test_a_host_that_is_restarted_in_the_middle_of_a_boot(bench: Bench, ext: Host,
+                                                          small: Host) -> None:
+    """Its toolstack may be at any time; then it refuses connections for a while."""
+    image_id = bench.store(ext, ext.disk(written=[[0, 20 * MIB]]))
+    restart = threading.Timer(4.0, small.simulated.start)
+
+    def strike(event: Dict[str, Any]) -> None:
+        if event["event"] == "progress" and not restart.is_alive():
+            small.simulated.kill()
+            restart.start()
+
+    small.control.set_fault("rate", bytes_per_second=2 * MIB)
+    bench.refuses(bench.boot_job(small, image_id), exceptions.TransferCut, "importing into VDI",
+                  run=lambda job: process.run(job, strike))
+    restart.join()
+    assert small.vdis() == []
+
+
 def test_a_transfer_that_takes_longer_than_allowed(bench: Bench, ext: Host) -> None:
     image_id, _sha256 = bench.stored(ext)
     snapshot = ext.snapshot(ext.disk())

@@ -14,7 +14,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Optional
 
 import pytest
 
@@ -157,6 +157,34 @@ def test_an_attachment_that_dom0_forgot_is_removed(
     sr.attach("OpaqueRef:dom0")
     disks.destroy_vdi(session, VDI, timeout=60)
     assert (sr.record, sr.vbds) == ({}, {})
+
+
+@pytest.mark.parametrize("method", ["VDI.get_by_uuid", "VDI.destroy"])
+def test_destroying_waits_for_a_host_that_is_being_restarted(
+        session: sessions.Session, sr: Disks, host: hosts.Host, method: str,
+        monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is what broke the transfer; the disk would stay on the SR."""
+    down = [b"HTTP/1.1 503 Service Unavailable\r\n\r\n"] * 12
+
+    def unavailable(called: str) -> Optional[bytes]:
+        return down.pop() if down and called == method else None
+
+    make(session)
+    monkeypatch.setattr(disks, "time", Clock())
+    host.before = unavailable
+    disks.destroy_vdi(session, VDI, timeout=60)
+    assert sr.record == {}
+
+
+def test_destroying_a_disk_of_a_host_that_stays_away_ends(
+        session: sessions.Session, sr: Disks, host: hosts.Host, raises: Any,
+        monkeypatch: pytest.MonkeyPatch) -> None:
+    make(session)
+    monkeypatch.setattr(disks, "time", Clock())
+    host.before = lambda called: b"HTTP/1.1 503 Service Unavailable\r\n\r\n"
+    with raises(exceptions.XapiUnreachable, f"destroying VDI {VDI} failed"):
+        disks.destroy_vdi(session, VDI, timeout=2)
+    host.before = None
 
 
 def test_a_disk_of_a_running_vm_is_refused_at_once_and_stays_attached(

@@ -113,6 +113,20 @@ def test_a_new_master_is_found_in_mid_session(session: sessions.Session,
         assert session.call("pool.get_all") == ["OpaqueRef:p"]
 
 
+def test_the_configured_host_is_asked_for_a_master_when_that_is_gone(
+        settings: sessions.XapiSettings, host: hosts.Host) -> None:
+    """A slave that became the master knows; the old one's address answers no more."""
+    with hosts.Host("127.0.0.2", host.port) as slave:
+        slave.methods["pool.get_all"] = lambda: ["OpaqueRef:p"]
+        slave.master = host.address
+        with sessions.Session(dataclasses.replace(settings, url=slave.url)) as session:
+            host.before = lambda method: b"HTTP/1.1 503 Service Unavailable\r\n\r\n"
+            slave.master = None
+            with pytest.raises(exceptions.XapiUnreachable):
+                session.call("pool.get_all")
+            assert session.call("pool.get_all") == ["OpaqueRef:p"]
+
+
 def test_an_unknown_record_keeps_its_code(session: sessions.Session, host: hosts.Host,
                                           raises: Any) -> None:
     def unknown(name: str) -> None:
