@@ -41,6 +41,9 @@ class ImageStream:
         self.ended = self.ended or not piece
         return piece
 
+    def close(self) -> None:
+        self._file.close()
+
 
 class Chain(NamedTuple):
     """A chain of VHDs.
