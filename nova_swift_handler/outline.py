@@ -29,14 +29,17 @@ def outline(below: Dict[Optional[str], List[T]],
     :param name: the name of a node.
     """
     left = {parent: list(nodes) for parent, nodes in below.items()}
+    # By a list and not by recursion: chains are longer than Python's stack.
+    waiting: List[Tuple[T, bool, str, int]] = []
 
-    def drawn(parent: Optional[str], lead: str, depth: int) -> Iterator[Tuple[T, str, int]]:
+    def wait(parent: Optional[str], lead: str, depth: int) -> None:
         children = left.pop(parent, [])
-        for number, node in enumerate(children, 1):
-            last = number == len(children)
-            branch = "" if not depth else "`- " if last else "|- "
-            yield node, lead + branch, depth
-            under = lead + ("" if not depth else "   " if last else "|  ")
-            yield from drawn(name(node), under, depth + 1)
+        waiting.extend((node, not number, lead, depth)
+                       for number, node in enumerate(reversed(children)))
 
-    yield from drawn(None, "", 0)
+    wait(None, "", 0)
+    while waiting:
+        node, last, lead, depth = waiting.pop()
+        branch = "" if not depth else "`- " if last else "|- "
+        yield node, lead + branch, depth
+        wait(name(node), lead + ("" if not depth else "   " if last else "|  "), depth + 1)

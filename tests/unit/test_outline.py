@@ -41,3 +41,10 @@ def test_nothing_gives_nothing_and_nothing_is_taken_from_the_caller() -> None:
 
 def test_a_circle_comes_to_an_end() -> None:
     assert drawn({None: ["a"], "a": ["b"], "b": ["a"]}) == ["a", "`- b", "   `- a"]
+
+
+def test_a_chain_may_be_longer_than_pythons_stack() -> None:
+    below: Dict[Optional[str], List[str]] = {None: ["0"]}
+    below.update({str(number): [str(number + 1)] for number in range(2000)})
+    assert [(node, depth) for node, _lead, depth in outline(below, str)] == [
+        (str(number), number) for number in range(2001)]
