@@ -17,7 +17,7 @@ from __future__ import annotations
 import calendar
 import dataclasses
 import email.utils
-from typing import Any, Dict, List, Mapping, Optional, Type, TypeVar
+from typing import Any, Dict, List, Mapping, Optional, Tuple, Type, TypeVar
 
 from nova_swift_handler import exceptions
 from nova_swift_handler.catalog.segment import Segment
@@ -150,11 +150,26 @@ class Point:
                     % (value.get("image_id"), version, FORMAT,
                        "upgrade nova_swift_handler here" if version > FORMAT
                        else "it was provisional; store the disk again"))
-            return _known(cls, {
+            point = _known(cls, {
                 **value, "regions": [_known(RegionRef, region) for region in value["regions"]],
                 "segments": [Segment.parse(segment) for segment in value["segments"]]})
+            point._check()
+            return point
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise exceptions.PointInvalid("a point.json is damaged: %r" % error) from error
+
+    def _check(self) -> None:
+        """Raise TypeError or ValueError if a field is none of its kind: all points are sorted."""
+        for field in dataclasses.fields(self):
+            kind = _KINDS.get(str(field.type))
+            if kind is not None and not isinstance(getattr(self, field.name), kind):
+                raise TypeError("its %s is %r" % (field.name, getattr(self, field.name)))
+        for date in filter(None, (self.stored_at, self.expires)):
+            email.utils.parsedate_to_datetime(date)
+
+
+_KINDS: Dict[str, Tuple[type, ...]] = {
+    "str": (str,), "int": (int,), "Optional[str]": (str, type(None)), "Dict[str, str]": (dict,)}
 
 
 def _known(kind: Type[T], fields: Mapping[str, Any]) -> T:

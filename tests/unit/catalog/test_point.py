@@ -66,6 +66,13 @@ def _changed(change: Callable[[Dict[str, Any]], Any]) -> Dict[str, Any]:
     _changed(lambda value: value.update(segments=[["a"]])),
     _changed(lambda value: value["segments"][0].pop("etag")),
     _changed(lambda value: value["regions"][0].pop("parts")),
+    _changed(lambda value: value.update(sequence="1")),
+    _changed(lambda value: value.update(virtual_size=None)),
+    _changed(lambda value: value.update(project_id=None)),
+    _changed(lambda value: value.update(parent=7)),
+    _changed(lambda value: value.update(origin="here")),
+    _changed(lambda value: value.update(stored_at="today")),
+    _changed(lambda value: value.update(expires="never")),
 ])
 def test_a_damaged_point_is_refused(value: Any) -> None:
     with pytest.raises(exceptions.PointInvalid, match="damaged"):
