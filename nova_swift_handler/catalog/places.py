@@ -14,13 +14,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import random
+from concurrent import futures
 from typing import List
 
 from nova_swift_handler import exceptions
-from nova_swift_handler.catalog import lookup, names
+from nova_swift_handler.catalog import lookup, names, readable
 from nova_swift_handler.catalog.point import Point
+from nova_swift_handler.store import parallel
 from nova_swift_handler.store.account import Account
 
 
@@ -58,12 +59,9 @@ def any_of(account: Account, containers: names.Containers, seed: int) -> Point:
 
     :raises PointInvalid: there is none.
     """
-    found = []
-    for container in everywhere(account, containers):
-        with contextlib.suppress(exceptions.ObjectMissing):  # the account lists it yet
-            found += [(container, row["name"])
-                      for row in account.listing(container, names.POINTS)
-                      if row["name"].endswith("/" + names.POINT)]
+    with futures.ThreadPoolExecutor(parallel.REQUESTS) as pool:
+        listed = readable.listed_everywhere(account, pool, everywhere(account, containers))
+    found = [(container, name) for container, some in listed.items() for name in some]
     if not found:
         raise exceptions.PointInvalid("there is no point to choose from")
     # Chosen by a seed, not against anybody.

@@ -10,34 +10,98 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Points of a container some of which may be damaged."""
+"""Points of containers some of which may be damaged."""
 
 from __future__ import annotations
 
-from typing import List, Tuple
+import contextlib
+from concurrent import futures
+from typing import Callable, Dict, Iterable, List, NamedTuple, Tuple, Union
 
 from nova_swift_handler import exceptions
 from nova_swift_handler.catalog import finding, names
 from nova_swift_handler.catalog.finding import Finding
 from nova_swift_handler.catalog.point import Point
+from nova_swift_handler.store import parallel
 from nova_swift_handler.store.account import Account
 
 
-def points(account: Account, container: str) -> Tuple[List[Point], List[Finding]]:
-    """Return the points of *container*, and what is wrong with those that cannot be read."""
-    found, findings = [], []
-    for row in account.listing(container, names.POINTS):
-        image_id, _, part = row["name"][len(names.POINTS):].partition("/")
-        if part != names.POINT:
-            continue
-        try:
-            found.append(read(account, container, row["name"]))
-        except exceptions.ObjectMissing:
-            continue  # a listing may still name what was deleted since
-        except (exceptions.PointInvalid, exceptions.StoreCorrupt) as error:
-            findings.append(Finding(finding.POINT, container, row["name"], str(error),
-                                    (image_id,)))
-    return found, findings
+class Points(NamedTuple):
+    """The points of a container.
+
+    :ivar whole: by age.
+    :ivar findings: what is wrong with those that cannot be read.
+    """
+
+    whole: List[Point]
+    findings: List[Finding]
+
+
+def points(account: Account, container: str) -> Points:
+    """Return the points of *container*.
+
+    :raises StoreError: Swift could not be asked.
+    """
+    with futures.ThreadPoolExecutor(parallel.REQUESTS) as pool:
+        return read_all(account, pool, {container: listed(account, container)})[container]
+
+
+def everywhere(account: Account, containers: Iterable[str]) -> Dict[str, Points]:
+    """Return the points of each of *containers*; of one that has gone, none.
+
+    :raises StoreError: Swift could not be asked.
+    """
+    with futures.ThreadPoolExecutor(parallel.REQUESTS) as pool:
+        return read_all(account, pool, listed_everywhere(account, pool, containers))
+
+
+def listed(account: Account, container: str) -> List[str]:
+    """Return the names of the ``point.json`` that *container* lists.
+
+    :raises ObjectMissing: there is no such container.
+    """
+    return [row["name"] for row in account.listing(container, names.POINTS)
+            if is_point(row["name"])]
+
+
+def listed_everywhere(account: Account, pool: futures.Executor,
+                      containers: Iterable[str]) -> Dict[str, List[str]]:
+    """Return the same of each of *containers*; of one that has gone, none."""
+    def tried(container: str) -> List[str]:
+        with contextlib.suppress(exceptions.ObjectMissing):
+            return listed(account, container)
+        return []  # the account may list for a while what has been removed
+
+    wanted = list(containers)
+    return dict(zip(wanted, pool.map(tried, wanted)))
+
+
+def is_point(name: str) -> bool:
+    """Tell whether an object of this name is a ``point.json``."""
+    return name.startswith(names.POINTS) and name.split("/")[2:] == [names.POINT]
+
+
+def read_all(account: Account, pool: futures.Executor, listings: Dict[str, List[str]],
+             keep: Callable[[Point], Point] = lambda point: point) -> Dict[str, Points]:
+    """Return the points of each container.
+
+    :param listings: names of the ``point.json`` objects of each.
+    :param keep: returns what is needed of a point, where all of it would take too much memory.
+    """
+    def tried(wanted: Tuple[str, str]) -> Union[Point, Finding, None]:
+        found = _tried(account, *wanted)
+        return keep(found) if isinstance(found, Point) else found
+
+    wanted = [(container, name) for container, some in listings.items() for name in some]
+    result = {container: Points([], []) for container in listings}
+    for (container, _name), found in zip(wanted, pool.map(tried, wanted)):
+        if isinstance(found, Point):
+            result[container].whole.append(found)
+        elif found is not None:
+            result[container].findings.append(found)
+    for some in result.values():
+        some.whole.sort(key=lambda point: (point.sequence, point.image_id))
+    return result
 
 
 def read(account: Account, container: str, name: str) -> Point:
@@ -51,3 +115,12 @@ def read(account: Account, container: str, name: str) -> Point:
         raise exceptions.PointInvalid("it is the point of image %s in %s, and lies elsewhere"
                                       % (point.image_id, point.container))
     return point
+
+
+def _tried(account: Account, container: str, name: str) -> Union[Point, Finding, None]:
+    try:
+        return read(account, container, name)
+    except exceptions.ObjectMissing:
+        return None  # a listing may still name what was deleted since
+    except (exceptions.PointInvalid, exceptions.StoreCorrupt) as error:
+        return Finding(finding.POINT, container, name, str(error), (name.split("/")[1],))

@@ -14,15 +14,17 @@
 
 from __future__ import annotations
 
+import logging
 from concurrent import futures
 from typing import Dict, List, NamedTuple, Optional
 
 from nova_swift_handler import exceptions, outline
-from nova_swift_handler.catalog import lookup, names, views
+from nova_swift_handler.catalog import names, readable, views
 from nova_swift_handler.catalog.point import Point
+from nova_swift_handler.store import parallel
 from nova_swift_handler.store.account import Account
 
-_WORKERS = 8
+LOG = logging.getLogger(__name__)
 
 
 class Node(NamedTuple):
@@ -46,9 +48,10 @@ def tree(account: Account, container: str) -> List[Node]:
 
     :raises StoreError: Swift could not be asked.
     """
-    points = sorted(lookup.points(account, container),
-                    key=lambda point: (point.sequence, point.image_id))
-    with futures.ThreadPoolExecutor(_WORKERS) as pool:
+    points, findings = readable.points(account, container)
+    for each in findings:
+        LOG.warning("Passing over %s/%s: %s", container, each.name, each.problem)
+    with futures.ThreadPoolExecutor(parallel.REQUESTS) as pool:
         nodes = list(pool.map(lambda point: _node(account, point), points))
     known = {node.point.image_id for node in nodes}
     below: Dict[Optional[str], List[Node]] = {}

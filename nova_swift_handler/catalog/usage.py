@@ -19,18 +19,20 @@ what they lead to, so the room their manifests take is known for a whole contain
 
 from __future__ import annotations
 
+import array
 import dataclasses
+import threading
 from concurrent import futures
-from typing import Any, Dict, Iterable, List, Set, Tuple
+from typing import Any, Dict, Iterable, List, NamedTuple, Set, Tuple
 
 from nova_swift_handler import exceptions
-from nova_swift_handler.catalog import lookup, names
+from nova_swift_handler.catalog import names, readable
+from nova_swift_handler.catalog.finding import Finding
 from nova_swift_handler.catalog.point import Point
-from nova_swift_handler.store import lifetime
+from nova_swift_handler.store import lifetime, parallel
 from nova_swift_handler.store.account import Account
 from nova_swift_handler.vhd import constants
 
-_WORKERS = 8
 _VIEWS = tuple("/" + view for view in (names.DISK_VIEW, names.DELTA_VIEW, names.RAW_VIEW))
 
 Name = Tuple[str, str]
@@ -41,6 +43,7 @@ Name = Tuple[str, str]
 class PointUsage:
     """A point's share.
 
+    :ivar point: without its regions and segments.
     :ivar logical: bytes of its blocks that are not zero.
     :ivar freed: bytes that deleting it would free, once swept: what is named by it alone.
     :ivar shared: bytes that it names and others as well.
@@ -58,6 +61,9 @@ class PointUsage:
 class ContainerUsage:
     """A container's share, in bytes.
 
+    :ivar unreadable: what is wrong with points that cannot be read.  What only they name counts
+        as unused.
+    :ivar others: names of what *other* counts.
     :ivar logical: of its points' blocks that are not zero, as if each had its own.
     :ivar stored: of all its objects.
     :ivar data: of segments that points name.
@@ -73,6 +79,8 @@ class ContainerUsage:
 
     container: str
     points: List[PointUsage]
+    unreadable: List[Finding] = dataclasses.field(default_factory=list)
+    others: List[str] = dataclasses.field(default_factory=list)
     logical: int = 0
     stored: int = 0
     data: int = 0
@@ -88,53 +96,86 @@ class ContainerUsage:
 def usage(account: Account, containers: Iterable[str]) -> List[ContainerUsage]:
     """Return what each of *containers* holds, its points by age.
 
+    One listing of each, one request for each point, and one for each object that is unused.
+
     :param containers: all that share segments with each other, or what is shared is not seen.
 
     :raises StoreError: Swift could not be asked.
     """
     wanted = list(containers)
-    with futures.ThreadPoolExecutor(_WORKERS) as pool:
-        points = dict(zip(wanted, pool.map(
-            lambda container: _points(account, container), wanted)))
-        listings = dict(zip(wanted, pool.map(
-            lambda container: _sizes(account, container), wanted)))
-    owners: Dict[Name, int] = {}
-    for some in points.values():
-        for point in some:
-            for name in _named(point):
-                owners[name] = owners.get(name, 0) + 1
-    sizes = {(container, name): size for container, rows in listings.items()
-             for name, size in rows.items()}
-    return [_container(account, container, points[container], listings[container], owners, sizes)
-            for container in wanted]
+    with futures.ThreadPoolExecutor(parallel.REQUESTS) as pool:
+        listings = dict(zip(wanted, pool.map(lambda each: _listing(account, each), wanted)))
+        objects = _Objects(listings)
+        points = readable.read_all(
+            account, pool,
+            {container: [name for name in listing.sizes if readable.is_point(name)]
+             for container, listing in listings.items()}, objects.note)
+        found = [_container(container, points[container], listings[container], objects)
+                 for container in wanted]
+        unused = [(each, name) for each, some in found for name in some]
+        condemned = pool.map(lambda pair: _is_condemned(account, pair[0].container, pair[1]),
+                             unused)
+        for (each, name), is_so in zip(unused, condemned):
+            each.condemned += listings[each.container].sizes[name] if is_so else 0
+    return [each for each, _unused in found]
 
 
-def _points(account: Account, container: str) -> List[Point]:
+class _Listing(NamedTuple):
+    """A container's listing.
+
+    :ivar used: bytes of all its objects.
+    :ivar sizes: of each object; 0 of those that are stitched, whose own listings do not tell.
+    """
+
+    used: int
+    sizes: Dict[str, int]
+
+
+def _listing(account: Account, container: str) -> _Listing:
     try:
-        return sorted(lookup.points(account, container),
-                      key=lambda point: (point.sequence, point.image_id))
+        used, rows = account.contents(container)
     except exceptions.ObjectMissing:
-        return []
+        return _Listing(0, {})
+    return _Listing(used, {row["name"]: 0 if _is_stitched(row) else row["bytes"] for row in rows})
 
 
-def _sizes(account: Account, container: str) -> Dict[str, int]:
-    try:
-        return {row["name"]: 0 if _is_stitched(row) else row["bytes"]
-                for row in account.listing(container)}
-    except exceptions.ObjectMissing:
-        return {}
+class _Objects:
+    """All that is listed, by number, and what of it is named by points, and how often."""
+
+    def __init__(self, listings: Dict[str, _Listing]) -> None:
+        self._numbers = {name: number for number, name in enumerate(
+            (container, name) for container, listing in listings.items()
+            for name in listing.sizes)}
+        self.sizes = [size for listing in listings.values() for size in listing.sizes.values()]
+        self.owners = [0] * len(self.sizes)
+        self._named: Dict[Name, array.array[int]] = {}
+        self._lock = threading.Lock()
+
+    def note(self, point: Point) -> Point:
+        """Keep what *point* names, and return the point without that.
+
+        What names it all, for thousands of points, would be more than memory has room for.
+        """
+        numbers = array.array("L", sorted(
+            self._numbers[name] for name in _named(point) if name in self._numbers))
+        with self._lock:
+            self._named[point.container, point.image_id] = numbers
+            for number in numbers:
+                self.owners[number] += 1
+        return dataclasses.replace(point, regions=[], segments=[])
+
+    def of_point(self, point: Point) -> array.array[int]:
+        """Return the numbers of what *point* names and is there."""
+        return self._named[point.container, point.image_id]
+
+    def is_owned(self, container: str, name: str) -> bool:
+        """Tell whether a point names it."""
+        return self.owners[self._numbers[container, name]] > 0
 
 
 def _is_stitched(row: Dict[str, Any]) -> bool:
     # Not all clusters say so in listings.
     return "slo_etag" in row or row["name"].endswith(_VIEWS)
-
-
-def _stored(account: Account, container: str) -> int:
-    try:
-        return int(account.head_container(container)["x-container-bytes-used"])
-    except exceptions.ObjectMissing:
-        return 0
 
 
 def _named(point: Point) -> Set[Name]:
@@ -145,14 +186,15 @@ def _named(point: Point) -> Set[Name]:
     return named
 
 
-def _container(account: Account, container: str, points: List[Point], listing: Dict[str, int],
-               owners: Dict[Name, int], sizes: Dict[Name, int]) -> ContainerUsage:
-    plain = sum(listing.values())
-    result = ContainerUsage(container, [], stored=max(plain, _stored(account, container)))
+def _container(container: str, points: readable.Points, listing: _Listing,
+               objects: _Objects) -> Tuple[ContainerUsage, List[str]]:
+    """Return what a container holds, and the names of what is unused."""
+    plain = sum(listing.sizes.values())
+    result = ContainerUsage(container, [], points.findings, stored=max(plain, listing.used))
     result.manifests = result.stored - plain
     unused = []
     below: Dict[str, int] = {}
-    for name, size in listing.items():
+    for name, size in listing.sizes.items():
         if name.startswith(names.POINTS):
             image_id = name.split("/")[1]
             below[image_id] = below.get(image_id, 0) + size
@@ -160,40 +202,36 @@ def _container(account: Account, container: str, points: List[Point], listing: D
         elif name.startswith(names.DATA) and name.endswith("/" + names.CLOSING):
             result.closings += size
         elif not name.startswith((names.DATA, names.REGIONS)):
+            result.others.append(name)
             result.other += size
-        elif (container, name) not in owners:
+        elif not objects.is_owned(container, name):
             unused.append(name)
             result.unused += size
         elif name.startswith(names.DATA):
             result.data += size
         else:
             result.regions += size
-    for point in points:
+    for point in points.whole:
         own = PointUsage(point, point.blocks * constants.BLOCK_SIZE)
-        for named in _named(point):
-            own.share += sizes.get(named, 0) / owners[named]
-            if owners[named] == 1:
-                own.freed += sizes.get(named, 0)
+        for number in objects.of_point(point):
+            size, owners = objects.sizes[number], objects.owners[number]
+            own.share += size / owners
+            if owners == 1:
+                own.freed += size
             else:
-                own.shared += sizes.get(named, 0)
+                own.shared += size
         alone = (below.get(point.image_id, 0)
-                 + sizes.get((container, names.closing(point.upload_id)), 0))
+                 + listing.sizes.get(names.closing(point.upload_id), 0))
         own.freed += alone
         own.share += alone
         result.logical += own.logical
         result.points.append(own)
-    result.condemned = sum(listing[name] for name in _condemned(account, container, unused))
-    return result
+    return result, unused
 
 
-def _condemned(account: Account, container: str, unused: List[str]) -> List[str]:
-    """Return which objects have a date of expiry; listings do not tell."""
-    def condemned(name: str) -> bool:
-        try:
-            headers: Dict[str, Any] = account.headers(container, name)
-        except exceptions.ObjectMissing:
-            return True  # it has expired, and is listed yet
-        return lifetime.DELETE_AT in headers
-
-    with futures.ThreadPoolExecutor(_WORKERS) as pool:
-        return [name for name, is_so in zip(unused, pool.map(condemned, unused)) if is_so]
+def _is_condemned(account: Account, container: str, name: str) -> bool:
+    """Tell whether an object has a date of expiry; listings do not."""
+    try:
+        return lifetime.DELETE_AT in account.headers(container, name, follow=False)
+    except exceptions.ObjectMissing:
+        return True  # it has expired, and is listed yet

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import functools
 import threading
-from typing import Optional
+from typing import Dict, Optional
 
 from nova_swift_handler import exceptions
 from nova_swift_handler.glance.image import Image
@@ -27,16 +27,19 @@ class Images:
     """Glance as the service account sees it; may be shared by threads.
 
     :param asked: whether to ask at all; without, nothing is known of any image.
+    :param many: whether most images will be asked for, so that Glance had better list all.
     """
 
-    def __init__(self, services: Services, asked: bool) -> None:
+    def __init__(self, services: Services, asked: bool, many: bool = False) -> None:
         self._images = services.images(None) if asked else None
+        self._listed: Dict[str, Image] = {} if self._images is None or not many else {
+            image.id: image for image in self._images.every()}
         self._lock = threading.Lock()
         self.get = functools.lru_cache(maxsize=None)(self._get)
 
     def _get(self, image_id: str) -> Optional[Image]:
-        if self._images is None:
-            return None
+        if self._images is None or image_id in self._listed:
+            return self._listed.get(image_id)
         try:
             with self._lock:
                 return self._images.get(image_id)

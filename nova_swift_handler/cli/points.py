@@ -18,7 +18,7 @@ import argparse
 import logging
 from typing import Any, Dict, List, Tuple
 
-from nova_swift_handler.catalog import lookup, names, places, raw, record, tree, views
+from nova_swift_handler.catalog import lookup, names, places, raw, readable, record, tree, views
 from nova_swift_handler.catalog.point import Point
 from nova_swift_handler.cli import base, services
 from nova_swift_handler.cli.columns import Bytes
@@ -47,15 +47,19 @@ class Points(base.Lister):
         """Do it."""
         reached = services.of(self)
         account, containers = reached.account(), reached.containers
-        images = Images(reached, parsed_args.glance)
-        wanted = ([containers.volume(parsed_args.volume)] if parsed_args.volume
-                  else places.volumes(account, containers))
+        images = Images(reached, parsed_args.glance, many=True)
+        if parsed_args.volume:
+            container = containers.volume(parsed_args.volume)
+            found = {container: readable.points(account, container)}
+        else:
+            found = readable.everywhere(account, places.volumes(account, containers))
         columns: Tuple[str, ...] = ("ID", "Volume", "Kind", "Sequence", "Stored At",
                                     "Virtual Size", "Sent Bytes", "Parent")
         rows = []
-        for container in wanted:
-            for point in sorted(lookup.points(account, container),
-                                key=lambda each: (each.sequence, each.image_id)):
+        for container, points in found.items():
+            for problem in points.findings:
+                LOG.warning("Passing over %s/%s: %s", container, problem.name, problem.problem)
+            for point in points.whole:
                 row: Tuple[Any, ...] = (
                     point.image_id, places.volume_of(containers, container), point.kind,
                     point.sequence, point.stored_at, Bytes(point.virtual_size),

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import logging
 from typing import Any, List, Tuple
 
 from nova_swift_handler import exceptions
@@ -23,6 +24,8 @@ from nova_swift_handler.catalog import places, usage
 from nova_swift_handler.cli import base, services
 from nova_swift_handler.cli.columns import Bytes
 from nova_swift_handler.store import probe
+
+LOG = logging.getLogger(__name__)
 
 
 class Probe(base.ShowOne):
@@ -74,6 +77,10 @@ class Usage(base.Lister):
         containers = reached.containers
         account = reached.account()
         found = usage.usage(account, places.everywhere(account, containers))
+        for each in found:
+            for problem in each.unreadable:
+                LOG.warning("%s/%s cannot be read, so what only it names counts as unused: %s; %s",
+                            problem.container, problem.name, problem.problem, problem.what_to_do)
         if parsed_args.volume:
             found = [each for each in found
                      if each.container == containers.volume(parsed_args.volume)]
@@ -88,7 +95,7 @@ class Usage(base.Lister):
                  Bytes(each.freed), Bytes(each.shared))
                 for one in found for each in one.points]
         kinds = [field.name for field in dataclasses.fields(usage.ContainerUsage)
-                 if field.name not in ("container", "points")]
+                 if field.type == "int"]
         rows = [(places.volume_of(containers, each.container), len(each.points),
                  *(Bytes(getattr(each, kind)) for kind in kinds)) for each in found]
         rows.append(("(all)", sum(len(each.points) for each in found),

@@ -19,12 +19,24 @@ import datetime
 import email.utils
 import functools
 import re
-from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple
 
 import swiftclient.client as swift
 
 from nova_swift_handler import exceptions
 from nova_swift_handler.store.connection import Connection
+
+_Page = Tuple[Dict[str, str], List[Dict[str, Any]]]
+
+
+class Contents(NamedTuple):
+    """What a container holds.
+
+    :ivar used: bytes of all its objects, manifests by their own size.
+    """
+
+    used: int
+    rows: List[Dict[str, Any]]
 
 
 class ContainerVerbs:
@@ -95,7 +107,7 @@ class ContainerVerbs:
         """
         marker = ""
         while True:
-            rows = self._listed("listing the account's containers", functools.partial(
+            _headers, rows = self._listed("listing the account's containers", functools.partial(
                 swift.get_account, prefix=prefix, marker=marker))
             if not rows:
                 return
@@ -118,26 +130,39 @@ class ContainerVerbs:
         :param delimiter: names with this character behind the prefix are left out but for what
             stands before it, which comes as a row with the key ``subdir`` instead of ``name``.
         """
+        for _headers, rows in self._pages(container, prefix, delimiter):
+            yield from rows
+
+    def contents(self, container: str) -> Contents:
+        """Return the bytes that a container's objects take, and its listing's rows."""
+        used, rows = 0, []
+        for headers, page in self._pages(container, "", None):
+            used = int(headers["x-container-bytes-used"])
+            rows += page
+        return Contents(used, rows)
+
+    def _pages(self, container: str, prefix: str,
+               delimiter: Optional[str]) -> Iterator[_Page]:
         fetch = functools.partial(swift.get_container, container=container,
                                   prefix=prefix or None, delimiter=delimiter)
         marker = ""
         while True:
-            rows = self._listed("listing container %s" % container,
-                                functools.partial(fetch, marker=marker))
+            headers, rows = self._listed("listing container %s" % container,
+                                         functools.partial(fetch, marker=marker))
+            yield headers, rows
             if not rows:
                 return
-            yield from rows
             marker = rows[-1].get("name") or rows[-1]["subdir"]
 
-    def _listed(self, what: str, fetch: Callable[..., Tuple[Any, Any]]) -> List[Dict[str, Any]]:
-        def request(**auth: Any) -> List[Dict[str, Any]]:
+    def _listed(self, what: str, fetch: Callable[..., Tuple[Any, Any]]) -> _Page:
+        def request(**auth: Any) -> _Page:
             try:
-                _headers, rows = fetch(**auth)
+                headers, rows = fetch(**auth)
             except ValueError as error:
                 # A connection that is cut ends like any other.
                 raise exceptions.StoreUnreachable(
                     "%s failed: the answer was cut, or is none of Swift's (%s); is there a proxy "
                     "in between?" % (what, error)) from error
-            return list(rows)
+            return headers, list(rows)
 
         return self._conn.repeat(what, request)

@@ -22,12 +22,20 @@ from concurrent import futures
 from typing import Dict, Iterable, List, Mapping, Optional, Tuple
 
 from nova_swift_handler import exceptions
-from nova_swift_handler.catalog import containers, names, places, properties, record, views
+from nova_swift_handler.catalog import (
+    containers,
+    names,
+    places,
+    properties,
+    record,
+    views,
+)
 from nova_swift_handler.catalog import usage as usages
 from nova_swift_handler.catalog.point import EXPORT, TEMPLATE, Point
 from nova_swift_handler.catalog.usage import ContainerUsage, PointUsage
 from nova_swift_handler.glance.image import Image
 from nova_swift_handler.glance.service import ImageService
+from nova_swift_handler.store import parallel
 from nova_swift_handler.store.account import Account
 from nova_swift_handler.transfer import census as censuses
 from nova_swift_handler.transfer import reconcile
@@ -40,7 +48,6 @@ ISO = "iso"
 MISSING = "missing"
 """The status of an image that Glance has not."""
 
-_WORKERS = 8
 
 
 @dataclasses.dataclass(frozen=True)
@@ -133,7 +140,7 @@ def take(services: Services, ask_glance: bool) -> Inventory:
     """Return the inventory.
 
     Reads each ``point.json`` once, and the listing of each container: some requests a volume and
-    one a point.  Nothing is changed.
+    one a point, many at a time.  Nothing is changed.
 
     :param ask_glance: whether to ask Glance at all.
     :raises StoreError: Swift did not answer.  Without Glance there is an inventory all the same.
@@ -160,7 +167,7 @@ def take(services: Services, ask_glance: bool) -> Inventory:
         except exceptions.GlanceError as error:
             LOG.warning("The report goes without Glance: %s", error)
             unknown = "Glance did not answer: %s" % error
-    with futures.ThreadPoolExecutor(_WORKERS) as pool:
+    with futures.ThreadPoolExecutor(parallel.REQUESTS) as pool:
         made = list(pool.map(lambda each: _volume(account, where, each, census.images), used))
     for item in isos:
         _describe(item, census.images)
@@ -186,7 +193,7 @@ def _ask(images: ImageService, census: Census) -> str:
 def _volume(account: Account, where: names.Containers, used: ContainerUsage,
             images: Mapping[str, Optional[Image]]) -> Volume:
     points = {each.point.image_id: each.point for each in used.points}
-    known = record.read(account, used.container) if points else {}
+    known = record.read(account, used.container) if record.NAME in used.others else {}
     items = []
     for each in used.points:
         point = each.point

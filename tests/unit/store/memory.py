@@ -27,6 +27,7 @@ from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Seque
 
 from nova_swift_handler import exceptions
 from nova_swift_handler.store.account import Account, Stored
+from nova_swift_handler.store.containers import Contents
 from nova_swift_handler.store.etag import md5
 from nova_swift_handler.store.manifest import Entry
 from nova_swift_handler.store.ranges import Range
@@ -102,8 +103,7 @@ class MemoryAccount(Account):
     def head_container(self, container: str) -> Dict[str, str]:
         self.request("HEAD", container)
         self._container(container)
-        sizes = [found.size if found.entries is None else 0
-                 for key, found in list(self.objects.items()) if key[0] == container]
+        sizes = self._sizes(container)
         return {"date": email.utils.formatdate(self.now, usegmt=True),
                 "x-container-object-count": str(len(sizes)),
                 "x-container-bytes-used": str(sum(sizes)), **self.there[container]}
@@ -201,6 +201,14 @@ class MemoryAccount(Account):
     def read_ranges(self, container: str, name: str, wanted: Sequence[Range]) -> None:
         for each in wanted:
             self.read_into(container, name, each.offset, each.target)
+
+    def contents(self, container: str) -> Contents:
+        rows = list(self.listing(container))
+        return Contents(sum(self._sizes(container)), rows)
+
+    def _sizes(self, container: str) -> List[int]:
+        return [found.size if found.entries is None else 0
+                for key, found in list(self.objects.items()) if key[0] == container]
 
     def listing(self, container: str, prefix: str = "",
                 delimiter: Optional[str] = None) -> Iterator[Dict[str, Any]]:

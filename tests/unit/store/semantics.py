@@ -77,6 +77,7 @@ def test_an_object_is_what_was_put_until_it_is_deleted(account: Account, contain
 def test_a_container_that_is_not_there(account: Account, container: str) -> None:
     missing = container + "-missing"
     for act in (lambda: list(account.listing(missing)), lambda: account.head_container(missing),
+                lambda: account.contents(missing),
                 lambda: account.put(missing, "a", b"")):
         with pytest.raises(exceptions.ObjectMissing):
             act()
@@ -103,6 +104,14 @@ def test_a_container_goes_when_it_is_empty(account: Account, container: str) -> 
     assert [row["name"] for row in account.listing(other)] == ["b"]
     account.delete(other, "b")
     account.delete_container(other)
+
+
+def test_what_a_container_holds(account: Account, container: str) -> None:
+    for name in ("a", "b/1"):
+        account.put(container, name, b"bytes")
+    used, rows = account.contents(container)
+    assert used == int(account.head_container(container)["x-container-bytes-used"]) == 10
+    assert rows == list(account.listing(container))
 
 
 def test_listings_by_prefix_and_delimiter(account: Account, container: str) -> None:

@@ -14,11 +14,15 @@
 
 from __future__ import annotations
 
-from nova_swift_handler.catalog import record
+import collections
+from typing import Any
+
+from nova_swift_handler.catalog import names, record
 from nova_swift_handler.report import figures
 from nova_swift_handler.transfer import inventory, reconcile
 
 from .test_housekeep import A, Cloud, cloud, template  # noqa: F401  (fixtures)
+from .world import Paused
 
 
 def test_points_are_told_of_as_they_lie(cloud: Cloud) -> None:  # noqa: F811
@@ -95,3 +99,30 @@ def test_a_glance_that_hides_images_calls_none_missing(cloud: Cloud) -> None:  #
     found = inventory.take(cloud.services, True)
     assert "admin" in found.unknown
     assert inventory.MISSING not in {item.status for item in found.items()}
+
+
+def test_a_point_that_cannot_be_read_is_told_of(cloud: Cloud) -> None:  # noqa: F811
+    name = names.of_point(cloud.ids[2], names.POINT)
+    cloud.world.account.put(A, name, b"{")
+    (volume,) = inventory.take(cloud.services, True).volumes
+    assert [item.image_id for item in volume.points] == [
+        image_id for image_id in cloud.ids if image_id != cloud.ids[2]]
+    (unreadable,) = volume.usage.unreadable
+    assert (unreadable.name, unreadable.points) == (name, (cloud.ids[2],))
+    # What it alone needs is known to nobody; it is not passed off as data of the others.
+    assert volume.usage.unused > 0
+
+
+def test_nothing_is_asked_for_twice(cloud: Cloud) -> None:  # noqa: F811
+    asked: Any = collections.Counter()
+
+    class Counting(Paused):
+        def request(self, verb: str, container: str, name: str = "") -> None:
+            asked[verb, container, name] += 1
+
+    account = Counting(cloud.world.account)
+    cloud.services.account = lambda session=None: account
+    inventory.take(cloud.services, True)
+    of_volume = {key: count for key, count in asked.items() if key[1] == A}
+    assert of_volume == {("GET", A, ""): 1, **{
+        ("GET", A, names.of_point(image_id, names.POINT)): 1 for image_id in cloud.ids}}
