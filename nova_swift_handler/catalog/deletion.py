@@ -25,7 +25,8 @@ from __future__ import annotations
 import contextlib
 import logging
 import uuid
-from typing import Callable, Iterator, List, NamedTuple, Optional
+from concurrent import futures
+from typing import Callable, Iterable, Iterator, List, NamedTuple, Optional, Set
 
 from nova_swift_handler import exceptions
 from nova_swift_handler.catalog import (
@@ -34,13 +35,14 @@ from nova_swift_handler.catalog import (
     names,
     offered,
     properties,
+    readable,
     relink,
     views,
 )
 from nova_swift_handler.catalog.intent import DELETE, Intent
 from nova_swift_handler.catalog.point import RANGES, TEMPLATE, Point
 from nova_swift_handler.catalog.views import Views
-from nova_swift_handler.store import presence
+from nova_swift_handler.store import parallel, presence
 from nova_swift_handler.store.abilities import Abilities
 from nova_swift_handler.store.account import Account
 
@@ -131,15 +133,22 @@ def delete_named(account: Account, where: names.Containers, container: str,
 
 
 def relink_broken(account: Account, abilities: Abilities, container: str,
-                  dry_run: bool = False) -> List[str]:
+                  dry_run: bool = False,
+                  pool: Optional[futures.Executor] = None) -> List[str]:
     """Mend the points of *container* whose ``delta.vhd`` is gone or refers to a missing point.
 
     A deletion that was killed at its end, and never repeated, may leave such, and a forced one.
 
+    :param pool: makes requests, many at a time; None makes one after another.
     :returns: the image ids of these points.
     :raises PointInvalid, StoreError: one cannot be mended; the others are.
     """
-    broken = [point for point in lookup.points(account, container) if _is_broken(account, point)]
+    there = {row["name"] for row in account.listing(container, names.POINTS)}
+    ids = sorted(name.split("/")[1] for name in there if readable.is_point(name))
+    suspected = [image_id for image_id, is_so in zip(ids, parallel.each(
+        pool, lambda each: _may_be_broken(account, container, each, there), ids)) if is_so]
+    broken = [point for point in _readable(account, container, suspected)
+              if _is_broken(account, point)]
     if broken and not dry_run:
         with Intent(account, container, str(uuid.uuid4()), broken[0].image_id, kind=DELETE):
             failed: List[exceptions.SwiftVhdError] = []
@@ -242,6 +251,25 @@ def _children(account: Account, point: Point) -> Iterator[str]:
         with contextlib.suppress(exceptions.ObjectMissing):
             if views.parent_of(account, point.container, image_id) == point.image_id:
                 yield image_id
+
+
+def _may_be_broken(account: Account, container: str, image_id: str, there: Set[str]) -> bool:
+    """Tell whether :func:`_is_broken` may say so, which is sure and asks for more."""
+    try:
+        parent = views.parent_of(account, container, image_id)
+    except exceptions.ObjectMissing:
+        return True
+    return parent is not None and names.of_point(parent, names.POINT) not in there
+
+
+def _readable(account: Account, container: str, ids: Iterable[str]) -> Iterator[Point]:
+    for image_id in ids:
+        try:
+            yield readable.read(account, container, names.of_point(image_id, names.POINT))
+        except exceptions.ObjectMissing:
+            continue  # a listing may still name what was deleted since
+        except (exceptions.PointInvalid, exceptions.StoreCorrupt) as error:
+            LOG.warning("Passing over %s/points/%s: %s", container, image_id, error)
 
 
 def _is_broken(account: Account, point: Point) -> bool:

@@ -21,12 +21,13 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import logging
+from concurrent import futures
 from typing import Any, Dict, Iterator, List, Optional, Set, Tuple
 
 from nova_swift_handler import exceptions
 from nova_swift_handler.catalog import closing, intent, names
 from nova_swift_handler.catalog.point import Point
-from nova_swift_handler.store import presence
+from nova_swift_handler.store import parallel, presence
 from nova_swift_handler.store.account import Account
 
 LOG = logging.getLogger(__name__)
@@ -66,11 +67,16 @@ def is_swept(name: str) -> bool:
 
 
 class Reader:
-    """Reads one container, again and again: what cannot change is read once."""
+    """Reads one container, again and again: what cannot change is read once.
 
-    def __init__(self, account: Account, container: str) -> None:
+    :param pool: makes requests, many at a time; None makes one after another.
+    """
+
+    def __init__(self, account: Account, container: str,
+                 pool: Optional[futures.Executor]) -> None:
         self._account = account
         self._container = container
+        self._pool = pool
         self._known: Dict[Tuple[str, str, str], Point] = {}
         self._rows: Dict[str, Dict[str, Any]] = {}
 
@@ -170,17 +176,20 @@ class Reader:
     def _points(self, container: str) -> Iterator[Point]:
         rows: Any = (self._rows.values() if container == self._container
                      else self._account.listing(container, names.POINTS))
-        for row in rows:
-            _image_id, part = _split(row["name"])
-            if part != names.POINT:
-                continue
-            key = (container, row["name"], row["hash"])
-            with contextlib.suppress(exceptions.ObjectMissing):  # deleted since it was listed
-                if key not in self._known:
-                    self._known[key] = self._point(container, row["name"])
-                elif not presence.exists(self._account, container, row["name"]):
-                    continue
-                yield self._known[key]
+        keys = [(container, row["name"], row["hash"]) for row in rows
+                if _split(row["name"])[1] == names.POINT]
+        for point in parallel.each(self._pool, self._read_once, keys):
+            if point is not None:
+                yield point
+
+    def _read_once(self, key: Tuple[str, str, str]) -> Optional[Point]:
+        container, name, _etag = key
+        known = self._known.get(key)
+        if known is not None:
+            return known if presence.exists(self._account, container, name) else None
+        with contextlib.suppress(exceptions.ObjectMissing):  # deleted since it was listed
+            known = self._known[key] = self._point(container, name)
+        return known
 
     def _point(self, container: str, name: str) -> Point:
         try:

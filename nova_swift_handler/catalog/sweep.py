@@ -43,7 +43,7 @@ from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Optio
 from nova_swift_handler import exceptions
 from nova_swift_handler.catalog import intent, names
 from nova_swift_handler.catalog.living import Reader, Reading
-from nova_swift_handler.store import lifetime
+from nova_swift_handler.store import lifetime, parallel
 from nova_swift_handler.store.account import Account
 
 LOG = logging.getLogger(__name__)
@@ -58,7 +58,6 @@ _LONGEST = 3600
 """Seconds by the cluster's clock for which one sweep condemns; the next one does the rest."""
 
 _BATCH = 64
-_WORKERS = 8
 
 
 @dataclasses.dataclass
@@ -89,7 +88,7 @@ class Swept:
 
 
 def sweep(account: Account, container: str, grace: int, *, dry_run: bool = False,
-          young: int = intent.LIFETIME, workers: int = _WORKERS,
+          young: int = intent.LIFETIME, pool: Optional[futures.Executor] = None,
           progress: Callable[[int, int], None] = lambda done, total: None) -> Swept:
     """Sweep *container*, one of a volume, or that of the templates or the ISOs.
 
@@ -97,6 +96,7 @@ def sweep(account: Account, container: str, grace: int, *, dry_run: bool = False
     :param dry_run: change nothing, and tell what would be done.
     :param young: seconds; what is not older is not condemned, for who writes unannounced; data
         are whatever their age.
+    :param pool: makes requests, many at a time; None makes one after another.
     :param progress: called with the objects done so far and how many there are to do.
     :raises ConfigError: the grace is too short.
     :raises StoreError: a listing failed or may lack something, or Swift failed.
@@ -108,21 +108,21 @@ def sweep(account: Account, container: str, grace: int, *, dry_run: bool = False
         raise exceptions.ConfigError(
             "the grace of a sweep cannot be %d seconds: uploads are reckoned with for %d, so it "
             "must be %d at least" % (grace, intent.LIFETIME, LEAST_GRACE))
-    made = _Sweep(account, container, grace, young, workers, progress)
+    made = _Sweep(account, container, grace, young, pool, progress)
     return made.look() if dry_run else made.run()
 
 
 class _Sweep:
-    def __init__(self, account: Account, container: str, grace: int, young: int, workers: int,
-                 progress: Callable[[int, int], None]) -> None:
+    def __init__(self, account: Account, container: str, grace: int, young: int,
+                 pool: Optional[futures.Executor], progress: Callable[[int, int], None]) -> None:
         self._account = account
         self._container = container
         self._grace = grace
         self._young = young
-        self._workers = workers
+        self._pool = pool
         self._progress = progress
         self._name = names.SWEEPS + str(uuid.uuid4())
-        self._reader = Reader(account, container)
+        self._reader = Reader(account, container, pool)
         self._condemned: List[str] = []
         self._found = Swept(container)
         self._start = 0
@@ -131,12 +131,14 @@ class _Sweep:
         """Change nothing."""
         self._start = self._now()
         reading = self._read(self._seen())
-        for name in self._candidates(reading):
-            if self._has_date(name):
+        dead = list(self._candidates(reading))
+        for name, has_date in zip(dead, parallel.each(self._pool, self._has_date, dead)):
+            if has_date:
                 self._found.waiting += 1
             else:
                 self._count(reading, name)
-        self._found.pardoned = sum(self._has_date(name) for name in sorted(reading.live))
+        self._found.pardoned = sum(parallel.each(
+            self._pool, self._has_date, sorted(reading.live)))
         self._found.live = len(reading.live)
         return self._found
 
@@ -226,10 +228,7 @@ class _Sweep:
             except exceptions.ObjectMissing:
                 return None
 
-        if self._workers == 1:
-            return {name: tried(name) for name in wanted}
-        with futures.ThreadPoolExecutor(self._workers) as pool:
-            return dict(zip(wanted, pool.map(tried, wanted)))
+        return dict(zip(wanted, parallel.each(self._pool, tried, wanted)))
 
     def _take_back(self, error: BaseException) -> None:
         try:

@@ -15,15 +15,14 @@
 from __future__ import annotations
 
 import calendar
-import contextlib
 import dataclasses
 import email.utils
 import logging
 import time
-from typing import Dict, Iterator, List, Optional, Set
+from typing import Dict, Iterator, List, Optional, Sequence, Set
 
 from nova_swift_handler import exceptions
-from nova_swift_handler.catalog import containers, intent, lookup, names
+from nova_swift_handler.catalog import containers, intent, names, readable
 from nova_swift_handler.catalog.point import EXPORT, Point
 from nova_swift_handler.glance.image import Image
 from nova_swift_handler.glance.service import ImageService
@@ -98,8 +97,7 @@ def take(account: Account, where: names.Containers, images: ImageService,
             "or say --force if your Glance's policies show it every image.")
     now = calendar.timegm(account.clock(where.index).utctimetuple())
     holding = containers.holding(account, where)
-    held = {each.image_id: each for container in holding
-            for each in _held(account, where, container)}
+    held = {each.image_id: each for each in _held(account, where, holding)}
     listed = {image.id: image for image in images.list()}
     found: Dict[str, Optional[Image]] = {}
     hidden = 0
@@ -153,23 +151,20 @@ def storing(account: Account, container: str) -> Set[str]:
             if each.get("kind") == intent.UPLOAD}
 
 
-def _held(account: Account, where: names.Containers, container: str) -> Iterator[Held]:
-    if container != where.isos:
-        yield from _points(account, container)
-        return
-    for row in account.listing(container, names.POINTS):
-        image_id, _, part = row["name"][len(names.POINTS):].partition("/")
-        if part == names.ISO_VIEW:
-            yield Held(container, image_id, modified(row["last_modified"]), None)
-
-
-def _points(account: Account, container: str) -> Iterator[Held]:
-    # The account may list for a while what housekeeping has removed.
-    with contextlib.suppress(exceptions.ObjectMissing):
-        for point in lookup.points(account, container):
+def _held(account: Account, where: names.Containers, holding: Sequence[str]) -> Iterator[Held]:
+    found = readable.everywhere(account, (each for each in holding if each != where.isos))
+    for container, points in found.items():
+        for problem in points.findings:
+            LOG.warning("Passing over %s/%s: %s", container, problem.name, problem.problem)
+        for point in points.whole:
             stored = calendar.timegm(email.utils.parsedate_to_datetime(
                 point.stored_at).utctimetuple())
             yield Held(container, point.image_id, stored, point)
+    if where.isos in holding:
+        for row in account.listing(where.isos, names.POINTS):
+            image_id, _, part = row["name"][len(names.POINTS):].partition("/")
+            if part == names.ISO_VIEW:
+                yield Held(where.isos, image_id, modified(row["last_modified"]), None)
 
 
 def modified(text: str) -> int:

@@ -21,13 +21,14 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence
+from concurrent import futures
+from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Union
 
 from nova_swift_handler import exceptions
 from nova_swift_handler.catalog import containers, emptied, sweep
 from nova_swift_handler.catalog.point import EXPORT, SNAPSHOT, TEMPLATE
 from nova_swift_handler.catalog.retention import Policy
-from nova_swift_handler.store import presence, probe
+from nova_swift_handler.store import parallel, presence, probe
 from nova_swift_handler.store.account import Account
 from nova_swift_handler.transfer import census as censuses
 from nova_swift_handler.transfer import prune, reconcile
@@ -95,17 +96,28 @@ def run(services: Services, *, policy: Optional[Policy] = None, with_images: boo
 
 def swept_all(services: Services, kept: Kept, dry_run: bool,
               progress: Callable[[int, int], None], holding: Sequence[str]) -> None:
-    """Sweep the containers *holding*; add the figures, and what fails, to *kept*."""
+    """Sweep the containers *holding*, some at a time; add what comes of it to *kept*."""
     account = services.account()
-    for number, container in enumerate(holding):
+
+    def swept(container: str) -> Union[sweep.Swept, exceptions.SwiftVhdError, None]:
         try:
-            kept.swept.append(sweep.sweep(account, container, services.store.sweep_grace,
-                                          dry_run=dry_run))
+            return sweep.sweep(account, container, services.store.sweep_grace, dry_run=dry_run,
+                               pool=requests)
         except exceptions.SwiftVhdError as error:
-            if not (isinstance(error, exceptions.ObjectMissing) and _is_gone(account, container)):
-                LOG.warning("Not swept: %s: %s", container, error)
-                kept.errors.append(error)
-        progress(number + 1, len(holding))
+            if isinstance(error, exceptions.ObjectMissing) and _is_gone(account, container):
+                return None
+            LOG.warning("Not swept: %s: %s", container, error)
+            return error
+
+    # Two pools: a sweep waits for its requests, and must not keep them from being made.
+    with futures.ThreadPoolExecutor(parallel.REQUESTS) as requests, \
+            futures.ThreadPoolExecutor(parallel.CONTAINERS) as pool:
+        for number, done in enumerate(pool.map(swept, holding)):
+            if isinstance(done, sweep.Swept):
+                kept.swept.append(done)
+            elif done is not None:
+                kept.errors.append(done)
+            progress(number + 1, len(holding))
 
 
 def _remove_emptied(services: Services, kept: Kept, dry_run: bool) -> None:
@@ -124,17 +136,19 @@ def _remove_emptied(services: Services, kept: Kept, dry_run: bool) -> None:
 
 def _measure(services: Services, kept: Kept) -> None:
     account = services.account()
-    stored = 0
-    for each in kept.swept:
+
+    def used(container: str) -> int:
         try:
-            if each.container not in kept.emptied:
-                stored += int(account.head_container(each.container)["x-container-bytes-used"])
+            return int(account.head_container(container)["x-container-bytes-used"])
         except exceptions.ObjectMissing:
-            continue
-        except exceptions.StoreError as error:
-            kept.errors.append(error)
-            return
-    kept.stored = stored
+            return 0
+
+    try:
+        with futures.ThreadPoolExecutor(parallel.REQUESTS) as pool:
+            kept.stored = sum(pool.map(used, (each.container for each in kept.swept
+                                              if each.container not in kept.emptied)))
+    except exceptions.StoreError as error:
+        kept.errors.append(error)
 
 
 def _is_gone(account: Account, container: str) -> bool:

@@ -21,12 +21,13 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+from concurrent import futures
 from typing import List, Set
 
 from nova_swift_handler import exceptions
 from nova_swift_handler.catalog import deletion, names, offered, summary
 from nova_swift_handler.glance.service import ImageService
-from nova_swift_handler.store import presence
+from nova_swift_handler.store import parallel, presence
 from nova_swift_handler.store.abilities import Abilities
 from nova_swift_handler.store.account import Account
 from nova_swift_handler.transfer import census as censuses
@@ -70,9 +71,11 @@ def reconcile(account: Account, where: names.Containers, abilities: Abilities,
         found += _forget(account, where, abilities, images, census, held, dry_run, young)
     for held in census.expired():
         found.append(_expire(account, where, abilities, held, dry_run))
-    for container in census.containers:
-        if container != where.isos:
-            found += _mend(account, abilities, container, dry_run)
+    with futures.ThreadPoolExecutor(parallel.REQUESTS) as requests, \
+            futures.ThreadPoolExecutor(parallel.CONTAINERS) as pool:
+        for mended in pool.map(lambda each: _mend(account, abilities, each, dry_run, requests),
+                               (each for each in census.containers if each != where.isos)):
+            found += mended
     found += strays(account, where, images, census, dry_run, young)
     if not dry_run:
         _summarise(account, where, census)
@@ -126,13 +129,14 @@ def _expire(account: Account, where: names.Containers, abilities: Abilities, hel
         return _failed(held.container, held.image_id, error)
 
 
-def _mend(account: Account, abilities: Abilities, container: str,
-          dry_run: bool) -> List[Finding]:
+def _mend(account: Account, abilities: Abilities, container: str, dry_run: bool,
+          pool: futures.Executor) -> List[Finding]:
     try:
         if not presence.container_exists(account, container):
             return []  # removed, being empty
         return [Finding(container, image_id, RELINKED)
-                for image_id in deletion.relink_broken(account, abilities, container, dry_run)]
+                for image_id in deletion.relink_broken(
+                    account, abilities, container, dry_run, pool)]
     except exceptions.SwiftVhdError as error:
         return [_failed(container, "", error)]
 
@@ -146,8 +150,8 @@ def _offers(account: Account, where: names.Containers, images: ImageService, hel
     found = []
     for row in list(account.listing(where.images)):
         image_id = row["name"]
-        if (image_id in held or censuses.modified(row["last_modified"]) > before
-                or not offered.may_be_ours(row)):  # of users' uploads there may be very many
+        if (image_id in held or not offered.may_be_ours(row)
+                or censuses.modified(row["last_modified"]) > before):
             continue
         try:
             view = offered.view(account, where, image_id)

@@ -274,7 +274,7 @@ def test_an_upload_beside_a_sweep(here: Site, disk: Disk, at: int, sweep_first: 
         made.append(snapshot(here, disk, here.path, account=account))
 
     def swept(account: Any = None) -> None:
-        sweep.sweep(account or here.account, gone.container, 7 * DAY, young=-1, workers=1)
+        sweep.sweep(account or here.account, gone.container, 7 * DAY, young=-1)
 
     first, then = (swept, upload) if sweep_first else (upload, swept)
     first(Passing(here.site.connection(), at, then))

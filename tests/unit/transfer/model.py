@@ -467,7 +467,7 @@ class History:
 
     def _sweep(self) -> None:
         for container in self._containers():
-            sweep.sweep(self.account, container, _GRACE, workers=1)
+            sweep.sweep(self.account, container, _GRACE)
 
     def _store(self, volume: str, image_id: str, source: DiskSource) -> None:
         # Now and then one to be downloaded, which other points share with as with any.

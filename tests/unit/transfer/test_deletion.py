@@ -212,7 +212,7 @@ def test_a_damaged_child_is_mended_after_its_parent_was_deleted_by_force(
     deletion.delete(world.account, NAMES, ABILITIES, second, force=True)
     world.account.now += 20 * DAY
     with contextlib.suppress(exceptions.PointInvalid):  # as long as it is not known what it needs
-        sweep.sweep(world.account, A, 7 * DAY, young=0, workers=1)
+        sweep.sweep(world.account, A, 7 * DAY, young=0)
     world.account.expire()
     made = rebuild.rebuild(world.account, NAMES, ABILITIES, A, active=lambda image_id: True)
     assert {each.state for each in made} == {rebuild.MADE}

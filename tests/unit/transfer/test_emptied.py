@@ -35,7 +35,7 @@ def _look_after(world: World, account: Optional[MemoryAccount] = None,
     """Do to volume a's container what housekeeping does."""
     account = account or world.account
     try:
-        if sweep.sweep(account, A, GRACE, young=0, workers=1, dry_run=dry_run).live:
+        if sweep.sweep(account, A, GRACE, young=0, dry_run=dry_run).live:
             return False
     except exceptions.ObjectMissing:
         return False
@@ -52,7 +52,7 @@ def template() -> World:
     record.keep(world.account, record.Verdict(A, [], 0, []), record.How())
     world.delete(point)
     world.account.now += DAY
-    sweep.sweep(world.account, A, GRACE, young=0, workers=1)
+    sweep.sweep(world.account, A, GRACE, young=0)
     world.account.expire()
     world.account.now += 10 * DAY
     return world

@@ -15,6 +15,7 @@
 from __future__ import annotations
 
 import dataclasses
+import threading
 import types
 import uuid
 from typing import Any, Dict, List
@@ -412,6 +413,40 @@ def test_what_glance_reads_of_points_that_are_gone(cloud: Cloud) -> None:
     left = {name for container, name in account.objects if container == images}
     assert left - set(cloud.ids) == {"lost", "glances-own", "stitched", "stitched-00001"}
     assert (NAMES.index, "nobodys") not in account.objects
+
+
+def test_what_glance_itself_stores_is_not_asked_for(cloud: Cloud) -> None:
+    asked = []
+
+    class Noting(Paused):
+        def request(self, verb: str, container: str, name: str = "") -> None:
+            if container == NAMES.images and name:
+                asked.append(name)
+
+    noting = Noting(cloud.world.account)
+    cloud.services.account = lambda session=None: noting
+    cloud.world.account.put(NAMES.images, "glances-own", b"uploaded")
+    cloud.world.account.now += DAY
+    noting.now = cloud.world.account.now
+    assert cloud.run(dry_run=True).findings == []
+    assert asked == []
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_one_container_does_not_hold_up_another(cloud: Cloud, dry_run: bool) -> None:
+    others = threading.Event()
+
+    class Slow(Paused):
+        def request(self, verb: str, container: str, name: str = "") -> None:
+            if container == A and name.endswith("sweep.json"):
+                others.set()
+            elif container == NAMES.templates and name.endswith("sweep.json"):
+                assert others.wait(60)
+
+    slow = Slow(cloud.world.account)
+    cloud.services.account = lambda session=None: slow
+    kept = cloud.run(dry_run=dry_run)
+    assert [each.container for each in kept.swept] == [NAMES.isos, NAMES.templates, A]
 
 
 def test_chains_are_mended(cloud: Cloud) -> None:

@@ -62,7 +62,7 @@ def world(template: World) -> World:
 
 
 def swept(world: World, account: Optional[MemoryAccount] = None, **more: Any) -> sweep.Swept:
-    return sweep.sweep(account or world.account, A, GRACE, young=0, workers=1, **more)
+    return sweep.sweep(account or world.account, A, GRACE, young=0, **more)
 
 
 Act = Callable[[World, MemoryAccount], Any]
@@ -226,10 +226,10 @@ def test_what_is_young_is_left(world: World) -> None:
     for name in (names.segment("upload", 1), names.REGIONS + "young",
                  names.of_point("of-no-one", "disk.raw.parts/young")):
         world.account.put(A, name, b"young")
-    found = sweep.sweep(world.account, A, GRACE, workers=1)
+    found = sweep.sweep(world.account, A, GRACE)
     assert (found.condemned, found.spared) == (1, 2)  # data are announced
     world.account.now += DAY
-    assert sweep.sweep(world.account, A, GRACE, workers=1).condemned == 2
+    assert sweep.sweep(world.account, A, GRACE).condemned == 2
 
 
 def test_a_grace_shorter_than_an_upload_is_refused(world: World) -> None:

@@ -49,7 +49,7 @@ def _check(world: World, withdrawn: Point, child: Point) -> None:
     assert views.parent_of(world.account, A, child.image_id) != withdrawn.image_id
     world.check()
     world.account.now += 10 * DAY
-    sweep.sweep(world.account, A, 7 * DAY, young=0, workers=1)
+    sweep.sweep(world.account, A, 7 * DAY, young=0)
     world.account.expire()
     world.check()
     assert len(world.points()) == 2
