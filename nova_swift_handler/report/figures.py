@@ -19,7 +19,7 @@ from typing import Dict, Iterable, List, NamedTuple, Tuple
 from nova_swift_handler.transfer.inventory import ISO, Inventory, Item, Volume
 
 MANY = 12
-"""Projects that are shown one by one."""
+"""Projects that are shown at once."""
 
 
 class Part(NamedTuple):
@@ -63,17 +63,15 @@ def by_kind(inventory: Inventory) -> List[Part]:
 
 
 def by_project(inventory: Inventory) -> List[Part]:
-    """Return what is stored by project, the largest first, those beyond ``MANY`` as one."""
+    """Return what is stored by project, the largest first."""
     sums: Dict[str, float] = {}
+    counts: Dict[str, int] = {}
     for item in inventory.items():
         sums[item.project] = sums.get(item.project, 0) + item.stored
-    parts = sorted((Part(project or "(no project)", size) for project, size in sums.items()),
-                   key=lambda part: (-part.size, part.name))
-    rest = parts[MANY:]
-    if len(rest) > 1:
-        parts = [*parts[:MANY], Part("%d more projects" % len(rest),
-                                     sum(part.size for part in rest))]
-    return parts
+        counts[item.project] = counts.get(item.project, 0) + 1
+    return sorted((Part(project or "(no project)", size, str(counts[project]))
+                   for project, size in sums.items()),
+                  key=lambda part: (-part.size, part.name))
 
 
 class Totals(NamedTuple):

@@ -6,6 +6,7 @@
   const only = document.getElementById("only");
   const shown = document.getElementById("shown");
   const heads = [...document.querySelectorAll("#sort > [data-key]")];
+  const plural = (count) => `${count} volume${count === 1 ? "" : "s"}`;
   let texts = null;
 
   const filter = () => {
@@ -21,15 +22,17 @@
       row.hidden = !found;
       count += found;
     }
-    shown.textContent = count === rows.length ? `${count} volumes` : `${count} of ${rows.length}`;
+    shown.textContent = count === rows.length
+      ? plural(count) : `${count} of ${plural(rows.length)}`;
+    if (count === 1 && words.length) {
+      rows.find((row) => !row.hidden).firstElementChild.open = true;
+    }
   };
 
+  // Rows are written by name, so their number tells the order of names.
   const values = new Map(rows.map((row) => [row, row.dataset.v.split(" ").map(Number)]));
-  const names = new Map(rows.map((row) => [row, row.querySelector("summary b").textContent]));
   const sort = (key, down) => {
-    rows.sort((a, b) => (key === 0
-      ? names.get(a).localeCompare(names.get(b), undefined, { numeric: true })
-      : values.get(a)[key] - values.get(b)[key]) * (down ? -1 : 1) ||
+    rows.sort((a, b) => (values.get(a)[key] - values.get(b)[key]) * (down ? -1 : 1) ||
       values.get(a)[0] - values.get(b)[0]);
     list.append(...rows);
   };
@@ -51,7 +54,7 @@
       button.setAttribute("aria-pressed", "true");
       sort(key, down);
     });
-    button.setAttribute("aria-pressed", "false");
+    button.setAttribute("aria-pressed", String("sorted" in head.dataset));
     head.replaceChildren(button);
   }
 
@@ -70,9 +73,24 @@
   document.getElementById("close").addEventListener("click", () => all(false));
   document.getElementById("tools").hidden = false;
 
-  const wanted = decodeURIComponent(location.hash.slice(1));
-  if (wanted.startsWith("search=")) {
-    search.value = wanted.slice(7);
-    filter();
-  }
+  const go = () => {
+    const wanted = decodeURIComponent(location.hash.slice(1));
+    if (wanted.startsWith("search=")) {
+      search.value = wanted.slice(7);
+      filter();
+      return;
+    }
+    const target = document.getElementById(wanted);
+    const row = target && target.closest("#list > li");
+    if (!row) return;
+    // What leads to a point finds it, whatever was searched for before.
+    if (row.hidden) {
+      search.value = only.value = "";
+      filter();
+    }
+    row.firstElementChild.open = true;
+    target.scrollIntoView({ block: "center" });
+  };
+  addEventListener("hashchange", go);
+  go();
 })();

@@ -22,7 +22,8 @@ import base64
 import datetime
 import hashlib
 import pathlib
-from typing import Any, Dict, Iterator, List, Optional, Sequence
+import re
+from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
 
 import jinja2
 
@@ -40,6 +41,9 @@ _MOST = 200
 _OVERDUE = 30 * 24 * 3600
 """Seconds after which a verification counts as old."""
 
+_MISLEADING = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+"""What a name may have that shows as nothing, or has what stands behind it run backwards."""
+
 _LANES = 8
 _LANE_WIDTH = 16
 
@@ -52,7 +56,13 @@ def render(inventory: Inventory, version: str) -> Iterator[str]:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(str(_HERE)), autoescape=True, trim_blocks=True,
         lstrip_blocks=True, undefined=jinja2.StrictUndefined)
-    environment.filters.update(size=size, date=date, time=moment, percent=percent, lane=_x)
+    environment.filters.update(size=size, date=date, time=moment, percent=percent, lane=_x,
+                               plain=plain, count=count)
+    findings = _findings(inventory)
+    largest = figures.largest(_points(inventory), _TOP)
+    oldest = figures.oldest(_points(inventory), _TOP)
+    anchors = _Anchors([*(line[0] for finding in findings for line in finding["lines"]),
+                        *(item.image_id for item in (*largest, *oldest))], inventory)
     style, script = _text("page.css"), _text("page.js")
     return environment.get_template("page.html.j2").generate(
         inventory=inventory, version=version, totals=figures.totals(inventory),
@@ -60,11 +70,12 @@ def render(inventory: Inventory, version: str) -> Iterator[str]:
         policy="default-src 'none'; style-src '%s'; script-src '%s'; base-uri 'none'; "
                "form-action 'none'" % (_hash(style), _hash(script)),
         by_object=_bars(figures.by_object(inventory)), by_kind=_bars(figures.by_kind(inventory)),
-        by_project=_bars(figures.by_project(inventory)),
-        volumes=[_Card(volume, inventory) for volume in inventory.volumes],
+        by_project=_bars(figures.by_project(inventory)), most=figures.MANY,
+        volumes=sorted((_Card(volume, inventory) for volume in inventory.volumes),
+                       key=lambda card: (_natural(card.name), card.id)),
         templates=inventory.templates.points, isos=inventory.isos,
-        findings=_findings(inventory), largest=figures.largest(_points(inventory), _TOP),
-        oldest=figures.oldest(_points(inventory), _TOP), check=_Check, missing=MISSING,
+        findings=findings, largest=largest, oldest=oldest, anchors=anchors, check=_Check,
+        missing=MISSING,
         overdue=inventory.taken_at - _OVERDUE, never=_never(inventory), days=_OVERDUE // 86400,
         old=sum(1 for item in _points(inventory) if item.verified is not None
                 and item.verified.at < inventory.taken_at - _OVERDUE),
@@ -92,6 +103,22 @@ def moment(seconds: float) -> str:
 def percent(share: float) -> str:
     """Return a share from 0 to 1 in percent."""
     return "< 1 %" if 0 < share < 0.005 else "%.0f %%" % (100 * share)
+
+
+def count(number: int, what: str) -> str:
+    """Return a number of things, *what* being one of them."""
+    return "%d %s%s" % (number, what, "" if number == 1 else "s")
+
+
+def plain(name: str) -> str:
+    """Return a name without what a reader cannot see."""
+    return _MISLEADING.sub("\ufffd", name)
+
+
+def _natural(name: str) -> Tuple[Tuple[str, int, str], ...]:
+    """Return what names are sorted by: web-10 stands behind web-9."""
+    return tuple((text.casefold(), len(number), number)
+                 for text, number in re.findall(r"(\D*)(\d*)", name))
 
 
 def _utc(seconds: float) -> datetime.datetime:
@@ -135,6 +162,28 @@ def _bars(parts: Sequence[figures.Part]) -> List[Dict[str, Any]]:
     return bars
 
 
+class _Anchors:
+    """Which points links lead to: an id is given to each of them once."""
+
+    def __init__(self, wanted: Iterable[str], inventory: Inventory) -> None:
+        self._there = set(wanted) & {
+            *(item.image_id for item in inventory.items()),
+            *(image_id for volume in inventory.volumes for each in volume.usage.unreadable
+              for image_id in each.points)}
+        self._left = set(self._there)
+
+    def leads(self, image_id: str) -> bool:
+        """Tell whether a link leads somewhere."""
+        return image_id in self._there
+
+    def take(self, image_id: str) -> bool:
+        """Tell whether the point that is drawn now is to be found by links."""
+        if image_id not in self._left:
+            return False
+        self._left.remove(image_id)
+        return True
+
+
 class _Check:
     """How the verification of one item is shown."""
 
@@ -172,6 +221,8 @@ class _Card:
         self.checked = len(checks)
         self.oldest_check = min(checks) if checks and len(checks) == len(points) else 0
         self.bad = sum(1 for item in points if item.verified and item.verified.problems)
+        self.unreadable = volume.usage.unreadable
+        self.old = 0 < self.oldest_check < inventory.taken_at - _OVERDUE
         self.orphans = sum(1 for item in points if item.status == MISSING)
         # Of what a point was made of the name is worth more than the id.
         self.bases = {item.image_id: item.name for item in inventory.templates.points}
@@ -189,7 +240,12 @@ def _findings(inventory: Inventory) -> List[Dict[str, Any]]:
              if each.what == reconcile.UNNAMED]
     stuck = [(item.image_id, item.name, "status %s" % item.status) for item in items
              if item.status not in (None, MISSING, "active")]
+    unreadable = [(image_id, "", each.problem) for volume in (
+                      *inventory.volumes, inventory.templates)
+                  for each in volume.usage.unreadable for image_id in each.points]
     kinds = (
+        ("bad", "Stored, but cannot be read: what only these need counts as unused",
+         "swift-vhd store rebuild", unreadable),
         ("bad", "Damaged when last verified", "swift-vhd store verify", bad),
         ("bad", "Active in Glance, but the disk is lost", "swift-vhd store rebuild", lost),
         ("warn", "Stored, but the image is not active", "", stuck),

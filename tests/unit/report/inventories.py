@@ -18,6 +18,8 @@ import random
 import uuid
 from typing import List, Optional, Sequence
 
+from nova_swift_handler.catalog import finding
+from nova_swift_handler.catalog.finding import Finding
 from nova_swift_handler.catalog.usage import ContainerUsage, PointUsage
 from nova_swift_handler.transfer import reconcile
 from nova_swift_handler.transfer.inventory import ISO, MISSING, Check, Inventory, Item, Volume
@@ -80,12 +82,16 @@ def small() -> Inventory:
     bad[2].verified = None
     gone = make.chain("gone", 1)
     gone[0].status = MISSING
+    lost = make.volume(make.chain("lost", 1))
+    lost.usage.unreadable.append(Finding(
+        finding.POINT, lost.usage.container, "points/damaged/point.json",
+        "a point.json is damaged: " + HOSTILE, ("damaged",)))
     hostile = make.chain(HOSTILE, 2)
     hostile[1].project = HOSTILE
     hostile[1].status = HOSTILE
     hostile[1].machine = HOSTILE
     found = make.inventory([make.volume(web, GIB), make.volume(bad), make.volume(gone),
-                            make.volume(hostile), make.volume([])])
+                            lost, make.volume(hostile), make.volume([])])
     found.strays.append(reconcile.Finding("vhd-images", make.id(), reconcile.LOST))
     return found
 

@@ -79,7 +79,7 @@ def small() -> Parsed:
 
 def test_names_are_shown_and_never_understood(small: Parsed) -> None:
     assert len(small.all("script")) == 1
-    assert inventories.HOSTILE in small.texts["b"]
+    assert inventories.HOSTILE in small.texts["bdi"]
     assert not any("alert" in script for script in small.texts["script"])
 
 
@@ -107,14 +107,17 @@ def test_a_browser_may_run_the_pages_own_script_and_nothing_else(small: Parsed) 
 def test_ids_are_unique_and_links_lead_to_them(small: Parsed) -> None:
     ids = [attributes["id"] for _tag, attributes in small.elements if "id" in attributes]
     assert len(ids) == len(set(ids))
-    assert {str(link["href"])[1:] for link in small.all("a")} <= set(ids)
+    leads = {str(link["href"])[1:] for link in small.all("a")}
+    assert leads <= set(ids)
+    assert "p-damaged" in leads  # a point that needs attention
     assert all(svg.get("aria-hidden") == "true" or svg.get("aria-label")
                for svg in small.all("svg"))
 
 
 def test_what_needs_attention_is_said() -> None:
     shown = text(inventories.small())
-    for phrase in ("Damaged when last verified", "Active in Glance, but the disk is lost",
+    for phrase in ("Stored, but cannot be read", "Damaged when last verified",
+                   "Active in Glance, but the disk is lost",
                    "Glance has no image of it", "the image is not active", "1 never"):
         assert phrase in shown
     calm = text(inventories.large(2))
@@ -126,6 +129,47 @@ def test_what_needs_attention_is_said() -> None:
 def test_a_glance_that_was_not_asked_is_no_secret() -> None:
     make = inventories.Maker()
     assert "Glance was not asked." in text(make.inventory([], "Glance was not asked."))
+
+
+def test_a_name_cannot_look_like_another() -> None:
+    make = inventories.Maker()
+    shown = text(make.inventory([make.volume([make.item("\u202egpj.exe\x00\n \u05e9")])]))
+    assert "<bdi>\ufffdgpj.exe\ufffd\ufffd \u05e9</bdi>" in shown
+    assert not re.search("[\x00\u202e]", shown)
+
+
+def test_volumes_come_by_name() -> None:
+    make = inventories.Maker()
+    names = ["web-10", "Web-9", "db", "web-9 old", "1", "\u0665"]
+    shown = Parsed(text(make.inventory([make.volume([make.item(name)]) for name in names])))
+    assert [name for name in dict.fromkeys(shown.texts["bdi"]) if name in names] == [
+        "1", "\u0665", "db", "Web-9", "web-9 old", "web-10"]
+
+
+def test_all_projects_are_there() -> None:
+    make = inventories.Maker()
+    shown = text(make.inventory([make.volume(make.chain("x" * number, 1))
+                                 for number in range(20)]))
+    assert all(project in shown for project in make.projects)
+    assert "9 more projects" in shown
+
+
+def test_a_point_that_stands_twice_is_led_to_once() -> None:
+    make = inventories.Maker()
+    point = make.item("twin")
+    shown = Parsed(text(make.inventory([make.volume([point]), make.volume([point])])))
+    assert [attributes["id"] for _tag, attributes in shown.elements
+            if attributes.get("id") == "p-" + point.image_id] == ["p-" + point.image_id]
+
+
+def test_a_store_without_anything() -> None:
+    make = inventories.Maker()
+    empty = make.inventory([])
+    empty.templates.points.clear()
+    empty.isos.clear()
+    shown = text(empty)
+    assert "No point is stored." in shown
+    assert "Every point was verified" not in shown
 
 
 @pytest.mark.parametrize("value, shown", [
@@ -173,7 +217,7 @@ def _rows(parsed: Parsed) -> List[Dict[str, Optional[str]]]:
 def test_a_browser_shows_names_and_runs_none(dom: Any) -> None:
     shown = dom(inventories.small())
     assert len(shown.all("script")) == 1
-    assert inventories.HOSTILE in shown.texts["b"]
+    assert inventories.HOSTILE in shown.texts["bdi"]
     # The page's own script has run: there is something to search with, and to sort by.
     assert [tools for tools in shown.all("div") if tools.get("id") == "tools"
             and "hidden" not in tools]
@@ -185,3 +229,9 @@ def test_a_browser_searches_a_thousand_volumes(dom: Any) -> None:
     shown = dom(inventories.large(), "#search=vm-0017")
     assert len(_rows(shown)) == 1000
     assert len([row for row in _rows(shown) if "hidden" not in row]) == 1
+
+
+@programs.needs("chromium")
+def test_a_browser_opens_what_a_link_leads_to(dom: Any) -> None:
+    shown = dom(inventories.small(), "#p-damaged")
+    assert len([each for each in shown.all("details") if "open" in each]) == 2
