@@ -33,6 +33,7 @@ from typing import Any, Collection, List, Optional, Set
 
 from nova_swift_handler.catalog import lookup
 from nova_swift_handler.catalog.blockmap import BlockMap, Place
+from nova_swift_handler.catalog.intent import Intent
 from nova_swift_handler.catalog.lineage import Heritage
 from nova_swift_handler.catalog.point import Point
 from nova_swift_handler.catalog.publish import Disk, Publisher, Subject
@@ -101,8 +102,10 @@ def parent(services: Services, account: Account, container: str, volume_id: str,
     disk = Disk(virtual_size, blocks, stored, bytearray(b"\1") * len(blocks), str(uuid.uuid4()),
                 0, 0)
     abilities = probe.abilities(account, services.containers.index)
-    Publisher(account, services.containers, container, abilities).publish(
-        _subject(volume_id), disk, Heritage(sequence=2), for_glance=True)
+    subject = _subject(volume_id)
+    with Intent(account, container, disk.upload_id, subject.image_id) as announced:
+        Publisher(account, services.containers, container, abilities).publish(
+            subject, disk, Heritage(sequence=2), True, announced)
 
 
 def second(services: Services, account: Account, container: str, volume_id: str,

@@ -29,6 +29,7 @@ from nova_swift_handler import exceptions
 from nova_swift_handler.catalog import names
 from nova_swift_handler.catalog.point import Point
 from nova_swift_handler.catalog.segment import Segment
+from nova_swift_handler.store import presence
 from nova_swift_handler.store.account import Account
 
 LOG = logging.getLogger(__name__)
@@ -61,13 +62,12 @@ class Intent:
             "inherits": sorted({(segment.container, segment.name) for segment in inherits
                                 if segment.container != container})}
         self._ended = threading.Event()
+        self._lapsed = False
         self._beating = threading.Thread(target=self._beat, daemon=True)
 
     def __enter__(self) -> Intent:
-        for source in sorted({container for container, _name in self._value["inherits"]}):
-            self._account.put_json(source, names.reference(self._container),
-                                   {"format": 1, "container": self._container})
-        self._write()
+        self.refer()
+        self.write()
         self._beating.start()
         return self
 
@@ -80,14 +80,35 @@ class Intent:
         except exceptions.StoreError as failure:
             LOG.info("%s/%s stays until it expires: %s", self._container, self._name, failure)
 
-    def _write(self) -> None:
+    def refer(self) -> None:
+        """Write the references.
+
+        Again when the point is complete, which keeps them from then on: they are swept when they
+        have no use, and may have seemed so if this was stopped for hours.
+        """
+        for source in sorted({container for container, _name in self._value["inherits"]}):
+            self._account.put_json(source, names.reference(self._container),
+                                   {"format": 1, "container": self._container})
+
+    def write(self) -> None:
+        """Write the announcement, be it for the first time."""
         self._account.put_json(self._container, self._name, self._value,
                                headers={"X-Delete-After": str(LIFETIME)})
+
+    def lapsed(self) -> bool:
+        """Tell whether it has expired at any time: this machine, or Swift, was stopped for hours.
+
+        Whoever swept then did not know of what was written and named under it.
+        """
+        self._lapsed = self._lapsed or not presence.exists(
+            self._account, self._container, self._name)
+        return self._lapsed
 
     def _beat(self) -> None:
         while not self._ended.wait(HEARTBEAT):
             try:
-                self._write()
+                self.lapsed()  # asked before it is there again
+                self.write()
             except exceptions.StoreError as error:
                 LOG.warning("The heartbeat of an upload could not be written: %s", error)
 

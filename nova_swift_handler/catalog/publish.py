@@ -125,13 +125,14 @@ class Publisher:
         self._offered: Optional[str] = None  # image whose bytes Glance may read in place
         self._complete: Optional[Point] = None
 
-    def publish(self, subject: Subject, disk: Disk, heritage: Heritage,
-                for_glance: bool) -> Point:
+    def publish(self, subject: Subject, disk: Disk, heritage: Heritage, for_glance: bool,
+                announced: intent.Intent) -> Point:
         """Publish *disk* as the point of image *subject.image_id*.
 
         :param heritage: what it was made of.
         :param for_glance: whether Glance is to read the disk in place; where the cluster cannot
             stitch an object for that, with the disk's bytes and no others, there will be none.
+        :param announced: says that this is under way.
         :raises StoreError: Swift refused a write; call :meth:`withdraw`.
         """
         parent = heritage.parent
@@ -162,7 +163,7 @@ class Publisher:
         self._complete = point
         self._put_json(self._container, names.of_point(point.image_id, names.POINT),
                        point.as_json())
-        self._settle(point, parent if chained else None)
+        self._settle(point, parent if chained else None, announced)
         view_name = names.of_point(point.image_id, names.DISK_VIEW)
         self.enter(summary.of_point(point, chained), view_name)
         # A view of whole segments may hold what was on the disk before, or is on another: whoever
@@ -238,13 +239,14 @@ class Publisher:
         return all(inheritance.present(self._account, self._container, name, expected)
                    for name, expected in wanted)
 
-    def _settle(self, point: Point, parent: Optional[Point]) -> None:
+    def _settle(self, point: Point, parent: Optional[Point], announced: intent.Intent) -> None:
         """Mend what others may have done between this point's first write and its completion.
 
         Who deletes the parent after this finds the point among its children, and who sweeps
         finds it among the living; who did so before did not.
         """
-        if intent.sweeping(self._account, point):
+        announced.refer()
+        if announced.lapsed() or intent.sweeping(self._account, point):
             gone = [segment.path for segment in inheritance.missing(
                 self._account, point.segments)] + self._pardon_own(point)
             if gone:

@@ -70,10 +70,10 @@ def publish(account: Account, abilities: Abilities, point: Point, blocks: BlockM
             "restore`, and store that" % (point.image_id, names.RAW_VIEW))
     written: List[str] = []
     with intent.Intent(account, point.container, str(uuid.uuid4()), point.image_id,
-                       kind=intent.RAW):
+                       kind=intent.RAW) as announced:
         try:
             result = _put(account, abilities, point, blocks, stored, written.append)
-            if intent.sweeping(account, point):
+            if announced.lapsed() or intent.sweeping(account, point):
                 _pardon(account, point, written)
         except exceptions.StoreError:
             _check_there(account, point, written)

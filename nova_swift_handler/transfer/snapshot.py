@@ -144,10 +144,10 @@ def stored(services: Services, account: Account, subject: Subject, source: DiskS
     blocks that were sent stay, for the next upload into the container or for the sweep.
     """
     with contextlib.ExitStack() as held:
-        uploader, heritage = _begin(held, services, account, subject, container, report,
-                                    base_image_id)
+        uploader, heritage, announced = _begin(held, services, account, subject, container,
+                                               report, base_image_id)
         yield held.enter_context(_complete(
-            services, account, subject, container, report, for_glance, heritage,
+            services, account, subject, container, report, for_glance, heritage, announced,
             lambda: uploader.upload(source)))
 
 
@@ -178,15 +178,15 @@ def shared(services: Services, account: Account, subject: Subject, original: Poi
                     original.image_id))
         return disk
 
-    with Intent(account, container, upload_id, subject.image_id, segments), _complete(
+    with Intent(account, container, upload_id, subject.image_id, segments) as announced, _complete(
             services, account, subject, container, report, for_glance,
-            Heritage(blocks=blocks, stored=segments), inherited) as point:
+            Heritage(blocks=blocks, stored=segments), announced, inherited) as point:
         yield point
 
 
 @contextlib.contextmanager
 def _complete(services: Services, account: Account, subject: Subject, container: str,
-              report: Report, for_glance: bool, heritage: Heritage,
+              report: Report, for_glance: bool, heritage: Heritage, announced: Intent,
               bring: Callable[[], Disk]) -> Iterator[Point]:
     """Give the complete point of the disk that *bring* brings into Swift; see :func:`stored`."""
     abilities = probe.abilities(account, services.containers.index)
@@ -194,7 +194,7 @@ def _complete(services: Services, account: Account, subject: Subject, container:
     try:
         disk = bring()
         report.check()
-        point = publisher.publish(subject, disk, heritage, for_glance)
+        point = publisher.publish(subject, disk, heritage, for_glance, announced)
         report.check()
         yield point
     except exceptions.OutcomeUnknown:
@@ -206,7 +206,7 @@ def _complete(services: Services, account: Account, subject: Subject, container:
 
 def _begin(held: contextlib.ExitStack, services: Services, account: Account, subject: Subject,
            container: str, report: Report,
-           base_image_id: Optional[str]) -> Tuple[Uploader, Heritage]:
+           base_image_id: Optional[str]) -> Tuple[Uploader, Heritage, Intent]:
     """Announce an upload into *container*, for as long as *held* is, and return it.
 
     Housekeeping removes a container that is empty, which it is until the announcement is in it,
@@ -223,13 +223,13 @@ def _begin(held: contextlib.ExitStack, services: Services, account: Account, sub
                 segment_size=services.store.segment_size,
                 threads=services.transfer.upload_threads, progress=report.progress)
             with contextlib.ExitStack() as begun:
-                begun.enter_context(Intent(account, container, uploader.upload_id,
-                                           subject.image_id, heritage.stored))
+                announced = begun.enter_context(Intent(
+                    account, container, uploader.upload_id, subject.image_id, heritage.stored))
                 # A proxy that remembers a container takes objects for it when it is gone; whether
                 # that is there it asks.
                 account.head_container(container)
                 held.enter_context(begun.pop_all())
-            return uploader, heritage
+            return uploader, heritage, announced
         except exceptions.ObjectMissing as error:
             attempts -= 1
             if not attempts:

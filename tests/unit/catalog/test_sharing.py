@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import json
 import threading
-from typing import List
+from typing import List, Mapping
 
 import pytest
 
@@ -79,6 +79,38 @@ def test_what_vanishes_while_it_is_pardoned_is_missing(account: MemoryAccount) -
     account.request = expire  # type: ignore[method-assign]
     assert not inheritance.present(account, "c", segment.name,
                                    Stored(segment.etag, segment.size))
+
+
+def test_what_vanishes_though_it_was_pardoned_is_missing(
+        account: MemoryAccount, monkeypatch: pytest.MonkeyPatch) -> None:
+    segment = _segment(account, "data/u/1")
+    lifetime.condemn(account, "c", segment.name, int(account.now) + 10)
+    post = account.post
+
+    def late(container: str, name: str, headers: Mapping[str, str]) -> None:
+        post(container, name, headers)
+        account.objects.clear()
+
+    monkeypatch.setattr(account, "post", late)
+    assert not inheritance.present(account, "c", segment.name,
+                                   Stored(segment.etag, segment.size))
+
+
+def test_an_announcement_that_has_expired_knows_it_though_it_is_there_again(
+        account: MemoryAccount, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Intent(account, "c", "u", "image") as upload:
+        account.now += intent.LIFETIME - 1
+        assert not upload.lapsed()
+        account.now += 2
+        assert upload.lapsed()
+        upload.write()
+        assert upload.lapsed()
+    monkeypatch.setattr(intent, "HEARTBEAT", 0.001)
+    with Intent(account, "c", "v", "image") as upload:
+        account.delete("c", names.intent("v"))
+        while not intent.under_way(account, "c"):
+            pass
+        assert upload.lapsed()
 
 
 def test_an_upload_is_announced_while_it_lasts_with_what_it_shares(

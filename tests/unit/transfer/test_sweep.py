@@ -24,7 +24,7 @@ from typing import Any, Callable, Dict, Iterator, List, Optional
 import pytest
 
 from nova_swift_handler import exceptions
-from nova_swift_handler.catalog import lookup, names, raw, sweep
+from nova_swift_handler.catalog import intent, lookup, names, raw, sweep
 from nova_swift_handler.catalog.point import Point
 from nova_swift_handler.store.manifest import Entry
 from tests.unit.store.memory import MemoryAccount
@@ -557,6 +557,28 @@ def test_an_upload_looks_after_itself_when_a_sweep_dies_beside_it(template: Worl
         world.check()
         if upload.made < at:
             assert settled > 10
+            return
+
+
+@pytest.mark.parametrize("act", [_store_again, _store_more, _store_elsewhere, _publish_raw])
+def test_an_upload_that_was_stopped_for_hours_looks_after_what_was_swept_meanwhile(
+        template: World, act: Act) -> None:
+    at = 0
+    while True:
+        at += 1
+        world = template.copied()
+        paused = Paused(world.account, at)
+
+        def stopped(world: World = world, paused: Paused = paused) -> None:
+            world.account.now += intent.LIFETIME + 1
+            paused.now = world.account.now
+            swept(world)
+
+        paused._act = stopped
+        act(world, paused)
+        world.account.expire()
+        world.check()
+        if paused.made < at:
             return
 
 
