@@ -131,3 +131,27 @@ def test_to_try_it_pardons_nothing(world: World) -> None:
     assert [each.state for each in _rebuild(world, A)] == [rebuild.MADE]
     assert not [key for key, value in world.account.objects.items() if value.delete_at]
     world.check()
+
+
+def test_a_point_of_which_nobody_knows_is_made_only_if_all_are_asked_for(world: World) -> None:
+    """It may be of an upload that was killed, or of a point that was deleted."""
+    point = world.upload("a", {0: 10})
+    world.account.delete(NAMES.index, point.image_id)
+    world.account.delete(A, names.of_point(point.image_id, names.POINT))
+    before = _state(world)
+
+    def again(active: bool = False, everything: bool = False,
+              dry_run: bool = False) -> List[str]:
+        return [each.state for each in rebuild.rebuild(
+            world.account, NAMES, ABILITIES, A, dry_run=dry_run, everything=everything,
+            active=lambda image_id: active and image_id == point.image_id)]
+
+    assert again() == [rebuild.CANDIDATE]
+    assert _state(world) == before
+    assert again(active=True, dry_run=True) == [rebuild.TO_MAKE]
+    assert again(everything=True) == [rebuild.MADE]
+    assert world.points() == [point]
+    world.check()
+    world.account.delete(A, names.of_point(point.image_id, names.POINT))
+    assert again() == [rebuild.MADE]  # the index has it
+    world.check()

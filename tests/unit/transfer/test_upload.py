@@ -289,3 +289,14 @@ def test_one_401_does_not_end_an_upload():
 
     account, disk = Expired(lambda count: "expired" if count == 1 else None), Disk()
     assert_whole(account, uploader(account).upload(disk))
+
+
+def test_a_disk_that_changes_its_size_while_it_is_stored_is_refused():
+    class Growing(Disk):
+        def blocks(self, wanted=None):
+            self.virtual_size += constants.BLOCK_SIZE
+            return super().blocks(wanted)
+
+    account = Account(lambda count: "refused" if count == 1 else None)
+    with pytest.raises(exceptions.VhdError, match="must not change"):
+        uploader(account).upload(Growing())
