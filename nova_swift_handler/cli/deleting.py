@@ -21,6 +21,7 @@ from typing import Any, List, Tuple
 
 from nova_swift_handler import exceptions
 from nova_swift_handler.catalog import deletion
+from nova_swift_handler.catalog.point import EXPORT
 from nova_swift_handler.cli import base, services, upkeep
 from nova_swift_handler.store import probe
 from nova_swift_handler.transfer import census, prune
@@ -64,6 +65,11 @@ class Delete(base.Lister):
                 raise exceptions.GlanceError(
                     "Deleting %s: Glance still has the image, which would lose its bytes. "
                     "Delete it there first, or say --with-image." % image_id)
+            if not (known or parsed_args.with_image or point.kind == EXPORT or images.sees_all()):
+                raise exceptions.GlanceError(
+                    "Deleting %s: whether Glance still has the image is not known, as the service "
+                    "account has not the role 'admin', and may not see it. Give it that role, or "
+                    "say --with-image if the image is gone or may lose its bytes." % image_id)
             done = deletion.delete(
                 account, reached.containers, abilities, point, parsed_args.force,
                 functools.partial(images.delete, image_id) if known else lambda: None)
