@@ -32,7 +32,7 @@ import requests
 from nova_swift_handler import exceptions
 from nova_swift_handler.glance import activation, errors, locations_api
 from nova_swift_handler.glance.client import Client
-from nova_swift_handler.glance.diagnosis import Finding
+from nova_swift_handler.glance.diagnosis import LIMITS, Finding
 from nova_swift_handler.glance.published import Published
 from nova_swift_handler.glance.records import PATCH, Records
 from nova_swift_handler.glance.settings import GlanceSettings
@@ -125,5 +125,5 @@ def _look(settings: GlanceSettings, url: str, published: Published) -> Finding:
     size = response.headers.get("Content-Range", "").rpartition("/")[2]
     if size.isdigit() and int(size) != published.size:
         return Finding(f"The object has {size} bytes, the image {published.size}.")
-    return Finding(f"The address can be read from here. {_ADVICE} glance-api's log has the "
-                   f"details.", all_well=True)
+    return Finding(f"The address can be read from here. {_ADVICE} {LIMITS} glance-api's log has "
+                   f"the details.", all_well=True)

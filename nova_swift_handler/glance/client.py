@@ -29,7 +29,7 @@ from nova_swift_handler.glance.settings import GlanceSettings, UserToken
 
 LOG = logging.getLogger(__name__)
 
-_BROKEN = 3  # attempts at what Glance answers with 500: a lost lock of its database, perhaps
+BROKEN = 3  # attempts at what Glance answers with 500: a lost lock of its database, perhaps
 _SERVICE_ROLE = "service"  # default of [keystone_authtoken] service_token_roles
 
 
@@ -75,7 +75,7 @@ class Client:
         :param doing: what is being done to which image, for messages.
         :param expected: statuses that are returned; any other raises.
         :param again: whether to try again while Glance cannot be reached: only for calls that may
-            be made twice.
+            be made twice.  Others are made at one endpoint.
         :param kwargs: for ``requests``: json, data, headers, stream.
         :raises GlanceUnreachable: no endpoint answered, or only with 502, 503 or 504.
         :raises GlanceBroken: Glance answered 500.
@@ -129,6 +129,8 @@ class Client:
                 raise errors.from_response(response, doing, self.settings.store_key, as_user)
             finally:
                 response.close()
+        if not again:  # whoever knows that it may be made twice asks the next one then
+            self._endpoints = [*endpoints[1:], endpoints[0]]
         raise exceptions.GlanceUnreachable(
             f"{doing}: no Glance endpoint answered ({'; '.join(problems)}). Is glance-api up, and "
             f"is glance_api_servers or the service catalog right?")
@@ -206,7 +208,7 @@ def _worth_it(retry_state: tenacity.RetryCallState) -> bool:
     error = outcome.exception() if outcome and outcome.failed else None
     return (isinstance(error, exceptions.GlanceUnreachable)
             or (isinstance(error, exceptions.GlanceBroken)
-                and retry_state.attempt_number < _BROKEN))
+                and retry_state.attempt_number < BROKEN))
 
 
 def _say_so(retry_state: tenacity.RetryCallState) -> None:

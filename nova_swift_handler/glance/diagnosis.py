@@ -27,6 +27,8 @@ from nova_swift_handler.glance.published import Published
 from nova_swift_handler.glance.settings import GlanceSettings
 
 SIZE_CAP = 1024 ** 4  # Glance's default image_size_cap, bytes
+LIMITS = ("Or image_size_cap in glance-api.conf is exceeded, or user_storage_quota, which is "
+          "asked of the service account's project.")
 
 
 class Finding(NamedTuple):
@@ -95,4 +97,4 @@ def _judge(settings: GlanceSettings, published: Published, status: int,
         f"store must have swift_store_container = {published.container}, and "
         f"swift_store_auth_address, swift_store_user and swift_store_key with exactly the values "
         f"of glance_store_*, in its own section and not in a swift_store_config_file. "
-        f"{hashed}glance-api's log has the details.", all_well=True)
+        f"{LIMITS} {hashed}glance-api's log has the details.", all_well=True)

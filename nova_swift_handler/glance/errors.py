@@ -93,5 +93,6 @@ def from_response(response: Any, doing: str, key: Optional[str] = None,
         advice = f" Glance's policies do not allow it to {who}."
     elif status == 413:
         kind = exceptions.RegistrationFailed
-        advice = " A quota or image_size_cap of Glance is exceeded."
+        advice = (" A quota or image_size_cap of Glance is exceeded: raise it, or delete images "
+                  "of the project.")
     return kind(f"{doing}: Glance answered {said(response, key)}.{advice}")

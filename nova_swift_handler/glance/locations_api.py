@@ -20,7 +20,7 @@ import tenacity
 
 from nova_swift_handler import exceptions
 from nova_swift_handler.glance import errors
-from nova_swift_handler.glance.client import Client, Identity
+from nova_swift_handler.glance.client import BROKEN, Client, Identity
 
 API_VERSION = (2, 17)
 HIDDEN = "the service account may not see this image: it needs the role 'admin' besides 'service'"
@@ -66,9 +66,13 @@ def add(client: Client, image_id: str, location: str, os_hash: Optional[Tuple[st
         return client.request("POST", f"/v2/images/{image_id}/locations", doing, again=False,
                               identity=Identity.SERVICE, expected=(202, 400, 403, 409), json=body)
 
+    def worth_it(retry_state: tenacity.RetryCallState) -> bool:
+        error = retry_state.outcome.exception() if retry_state.outcome else None
+        return isinstance(error, exceptions.GlanceUnreachable) or (
+            isinstance(error, exceptions.GlanceBroken) and attempts < BROKEN)
+
     response = tenacity.Retrying(
-        retry=tenacity.retry_if_exception_type(exceptions.GlanceUnreachable),
-        stop=tenacity.stop_after_delay(client.settings.retry_time),
+        retry=worth_it, stop=tenacity.stop_after_delay(client.settings.retry_time),
         wait=tenacity.wait_random_exponential(multiplier=0.25, max=5), reraise=True)(once)
     # A conflict on a later attempt means that an earlier one, its answer lost, was taken.
     if response.status_code == 202 or (response.status_code == 409 and attempts > 1):

@@ -26,8 +26,9 @@ class Published:
     :ivar container: container of the object that Glance may read (and delete).
     :ivar object_name: that object; by custom the image's id.
     :ivar open: opens its bytes from the start, returns (file, length in bytes); called
-        for registration by upload only, and once more if the first attempt failed early.  The file
-        needs ``read(n)``, and ``close()`` is called if it has it.  What ``read`` raises is raised.
+        for registration by upload only, and once more if Glance did not take the first attempt.
+        The file needs ``read(n)``, and ``close()`` is called if it has it.  What ``read`` raises
+        is raised.
     :ivar os_hash: (algorithm, hexadecimal value) over all bytes, if known.  Glance then reads
         the whole image before it makes it active unless its ``do_secure_hash`` is false.
     :ivar disk_format: ``vhd`` or ``iso``, as Glance calls it.

@@ -52,17 +52,27 @@ def register(client: Client, records: Records, image_id: str, published: Publish
         "disk_format": published.disk_format,
         "container_format": "ovf" if published.disk_format == "vhd" else "bare"}, doing)
     body, refused = _send(client, image_id, published, doing)
+    unsure = isinstance(refused, exceptions.GlanceUnreachable)
+    if unsure and body.failure is None and records.get(image_id, doing).status == "queued":
+        # It has not begun, or has given up: one that is at it says "saving".
+        LOG.warning("%s Trying once more.", refused)
+        body, refused = _send(client, image_id, published, doing)
     if body.failure is not None:
         _withdraw(records, image_id)
         raise body.failure
     image = records.get(image_id, doing)
-    wrong = _difference(image, body, refused)
-    if wrong:
+    if refused is not None:
+        # The image may be active all the same, its end never sent: nobody shall boot that.
         # Refused by an answer, the data that Glance may have now are somebody else's.
-        if refused is None or isinstance(refused, exceptions.GlanceUnreachable):
+        if unsure:
             _withdraw(records, image_id)
         raise exceptions.RegistrationFailed(
-            f"{doing}: {wrong}. See glance-api's log; snapshot again.") from refused
+            f"{refused} The image's status is now '{image.status}'.") from refused
+    wrong = _difference(image, body)
+    if wrong:
+        _withdraw(records, image_id)
+        raise exceptions.RegistrationFailed(
+            f"{doing}: {wrong}. See glance-api's log; snapshot again.")
 
 
 def _send(client: Client, image_id: str, published: Published,
@@ -97,11 +107,7 @@ def _send(client: Client, image_id: str, published: Published,
     return body, refused
 
 
-def _difference(image: Image, body: Body,
-                refused: Optional[exceptions.GlanceError]) -> str:
-    if refused is not None:
-        # The image may be active all the same, its end never sent: nobody shall boot that.
-        return f"{refused} (its status is now {image.status})"
+def _difference(image: Image, body: Body) -> str:
     if image.status != "active":
         return f"Glance took it but its status is {image.status}"
     if image.size != body.sent:

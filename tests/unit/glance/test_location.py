@@ -171,6 +171,26 @@ def test_a_location_whose_answer_is_lost_may_be_taken(ready: Server, status: int
     assert not ready.made("PUT", f"/v2/images/{IMAGE_ID}/file")
 
 
+def test_a_glance_that_breaks_inside_is_told_again(ready: Server) -> None:
+    """A lost lock of its database, perhaps; if it has taken the location it says 409 then."""
+    for answers in ([Answer(500), Answer(202)], [Answer(500), Answer(409)],
+                    [Answer(500), Answer(500), Answer(202)]):
+        ready.has_image(server.image(), server.image(), ACTIVE)
+        ready.says("POST", LOCATIONS, *answers)
+        assert images(ready, retry_time=30.0).register(IMAGE_ID, PUBLISHED) == "location"
+
+
+def test_the_next_endpoint_is_told_when_one_went_down_meanwhile(
+        ready: Server, second: Server) -> None:
+    ready.has_image(server.image())
+    ready.says("POST", LOCATIONS, Answer(503))
+    second.says("POST", LOCATIONS, Answer(202))
+    second.has_image(ACTIVE)
+    made = server.service(ready, second, registration="location", retry_time=30.0)
+    assert made.register(IMAGE_ID, PUBLISHED) == "location"
+    assert len(ready.made("POST", LOCATIONS)) == 1
+
+
 @pytest.mark.parametrize("status", [401, 500, 503])
 def test_a_glance_that_cannot_be_asked_any_more_may_have_the_location(ready: Server,
                                                                       status: int) -> None:

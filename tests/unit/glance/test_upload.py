@@ -103,6 +103,41 @@ def test_an_exceeded_quota_is_told(glance: Server) -> None:
         register(glance)
 
 
+def test_a_refusal_says_what_to_do_once(glance: Server) -> None:
+    keeping(glance)
+    glance.says("PUT", FILE, Answer(413, b"too large"))
+    with pytest.raises(exceptions.RegistrationFailed, match="raise it, or delete") as caught:
+        register(glance)
+    assert str(caught.value).count("Uploading image") == 1
+    assert "snapshot again" not in str(caught.value)
+
+
+def test_a_node_that_took_nothing_is_passed_over(glance: Server) -> None:
+    """The image is queued still; the disk is read anew."""
+    keeping(glance)
+    taken = glance.routes["PUT", FILE]
+    left = [Answer(503, b"no server available")]
+    glance.routes["PUT", FILE] = lambda request: left.pop() if left else taken(request)
+    assert register(glance) == "upload"
+    first, second = glance.made("PUT", FILE)
+    assert first.body == second.body
+
+
+def test_an_upload_that_glance_may_be_at_is_not_begun_again(glance: Server) -> None:
+    keeping(glance)
+    record = server.image(container_format="ovf")
+
+    def put(request: server.Request) -> Answer:
+        record.update(status="saving")
+        return Answer(504, b"timeout")
+
+    glance.routes["PUT", FILE] = put
+    glance.routes["GET", f"/v2/images/{IMAGE_ID}"] = lambda _: Answer(body=record)
+    with pytest.raises(exceptions.RegistrationFailed, match="status is now 'saving'"):
+        register(glance)
+    assert len(glance.made("PUT", FILE)) == 1
+
+
 def test_the_vhd_is_closed(glance: Server) -> None:
     keeping(glance)
     vhd = io.BytesIO(VHD)
