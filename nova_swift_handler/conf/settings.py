@@ -20,14 +20,15 @@ naming the option, its section and a line that would do.
 from __future__ import annotations
 
 import os
-from urllib import parse
 
 from oslo_config import cfg
 
 from nova_swift_handler import credentials as _credentials
 from nova_swift_handler import settings as _settings
 from nova_swift_handler.conf import account, base, nova, opts, problem
+from nova_swift_handler.exceptions import ConfigError
 from nova_swift_handler.glance.settings import LOCATION, GlanceSettings
+from nova_swift_handler.xapi import endpoint as xapi_endpoint
 from nova_swift_handler.xapi.settings import XapiSettings
 
 _MIB = 1024 ** 2
@@ -93,11 +94,12 @@ def xapi(conf: cfg.ConfigOpts) -> XapiSettings:
                           ("connection_password", "the password of that user")):
         if not host[name]:
             raise problem.missing(nova.XENSERVER, name, example)
-    url = parse.urlsplit(host.connection_url)
-    if url.scheme not in ("http", "https") or not url.hostname:
+    try:
+        xapi_endpoint.parse(host.connection_url)
+    except ConfigError as error:
         raise problem.wrong(nova.XENSERVER, "connection_url", host.connection_url,
                             "disks can be transferred over http and https only",
-                            "https://192.0.2.10")
+                            "https://192.0.2.10") from error
     if own.xapi_cafile and not os.path.isfile(own.xapi_cafile):
         raise problem.wrong(base.GROUP, "xapi_cafile", own.xapi_cafile, "there is no such file",
                             "/etc/ssl/certs/ca-certificates.crt")

@@ -203,7 +203,7 @@ class Account(ContainerVerbs):
             raise exceptions.StoreCorrupt("%s: the object is not stitched" % what)
         try:
             return [Entry.parse(value) for value in json.loads(body.decode("utf-8"))]
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise exceptions.StoreCorrupt("%s: Swift's answer is no manifest: %r"
                                           % (what, error)) from error
 
@@ -259,7 +259,7 @@ class Account(ContainerVerbs):
         """Return the value of an object that holds JSON."""
         try:
             return json.loads(self.get(container, name).decode("utf-8"))
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise exceptions.StoreCorrupt("%s: the object is no JSON: %s"
                                           % (_what("GET", container, name), error)) from error
 

@@ -77,6 +77,7 @@ def parse(url: str) -> Endpoint:
     try:
         parts = urllib.parse.urlsplit(url)
         host, port = parts.hostname, parts.port
+        (host or "").encode("ascii")  # as a Host header is
     except ValueError:
         host, port, parts = None, None, urllib.parse.urlsplit("")
     if parts.scheme not in _PORTS or not host:

@@ -90,7 +90,7 @@ class DataConnection:
     def _parse(self, head: str) -> None:
         lines = head.split("\r\n")
         parts = lines[0].split(" ", 2)
-        if not parts[0].startswith("HTTP/") or len(parts) < 2 or not parts[1].isdigit():
+        if not parts[0].startswith("HTTP/") or len(parts) < 2 or not parts[1].isdecimal():
             raise exceptions.XapiUnreachable("what answers does not speak HTTP")
         self.status = int(parts[1])
         for line in lines[1:]:

@@ -72,7 +72,8 @@ def test_a_missing_option_of_the_host_is_named_with_a_line_to_add(conf, option):
     assert "for example: %s = " % option in str(caught.value)
 
 
-@pytest.mark.parametrize("url", ["unix://local", "192.0.2.10", "ftp://192.0.2.10"])
+@pytest.mark.parametrize("url", ["unix://local", "192.0.2.10", "ftp://192.0.2.10", "http://[::1",
+                                 "http://192.0.2.10:port"])
 def test_a_host_is_reached_over_http_only(conf, url):
     with pytest.raises(ConfigError, match="connection_url"):
         settings.xapi(conf(xenserver={"connection_url": url}))

@@ -17,6 +17,8 @@ from __future__ import annotations
 
 import pytest
 
+from nova_swift_handler import exceptions
+
 from .memory import MemoryAccount
 from .semantics import *  # noqa: F403  (the tests)
 
@@ -30,3 +32,11 @@ def account() -> MemoryAccount:
 def container(account: MemoryAccount) -> str:
     account.put_container("c", {})
     return "c"
+
+
+@pytest.mark.parametrize("data", [b"{", b"\xff", b"[" * 100000, b'{"a":' * 100000])
+def test_what_is_no_json_is_said_to_be_damaged(account: MemoryAccount, container: str,
+                                               data: bytes) -> None:
+    account.put(container, "o", data)
+    with pytest.raises(exceptions.StoreCorrupt, match="no JSON"):
+        account.get_json(container, "o")

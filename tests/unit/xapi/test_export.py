@@ -283,7 +283,8 @@ def test_an_unknown_vdi_is_told_before_anything_starts(
     assert host.task_count == 0
 
 
-@pytest.mark.parametrize("answer", [b"SSH-2.0-x\r\n\r\n", b"HTTP/1.1 200 OK\r\nX: y\r\n", b""])
+@pytest.mark.parametrize("answer", [b"SSH-2.0-x\r\n\r\n", b"HTTP/1.1 200 OK\r\nX: y\r\n", b"",
+                                    b"HTTP/1.1 \xb2 OK\r\n\r\n"])
 def test_what_does_not_speak_http_is_told(session: sessions.Session, host: hosts.Host,
                                           raises: Any, answer: bytes) -> None:
     host.data = lambda exchange: exchange.send(answer)

@@ -207,7 +207,8 @@ def test_what_is_not_xapi_is_called_so(settings: sessions.XapiSettings, host: ho
         pass
 
 
-@pytest.mark.parametrize("url", ["", "ftp://h", "https://", "unix://local", "http://h:port"])
+@pytest.mark.parametrize("url", ["", "ftp://h", "https://", "unix://local", "http://h:port", "http://[::1",
+                                 "http://h\xf6st"])
 def test_an_impossible_url_is_a_configuration_error(settings: sessions.XapiSettings,
                                                     url: str) -> None:
     with pytest.raises(exceptions.ConfigError, match="connection_url"):
