@@ -139,12 +139,22 @@ class Qcow2Source(DiskSource):
                 text=True) as running:
             assert running.stdout is not None
             assert running.stderr is not None
+            cut = ""
             for line in running.stdout:
                 text = line.strip().strip("[],")
-                if text:
-                    yield json.loads(text)
+                try:
+                    extent = json.loads(text) if text else None
+                except ValueError:
+                    cut = text  # it was killed, which its exit code will tell
+                    continue
+                if extent is not None:
+                    yield extent
             told = running.stderr.read()
         self._judge("map", running.returncode, told)
+        if cut:
+            raise exceptions.ImageCorrupt(
+                "%s cannot be read: `%s map` said what is no part of a map: %.200r; see whether "
+                "that program is QEMU's" % (self._path, PROGRAM, cut))
 
     def _check(self) -> None:
         """See that the image's own tables are whole."""

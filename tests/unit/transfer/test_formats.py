@@ -499,6 +499,25 @@ def test_a_qcow2_image_that_a_vm_runs_from_is_told_from_a_damaged_one(
         running.stdin.close()
 
 
+@pytest.mark.parametrize("code", [0, 1, 137])
+def test_a_qemu_img_that_is_killed_in_the_middle_of_a_line_is_told(
+        tmp_path: pathlib.Path, staging: TransferSettings, monkeypatch: pytest.MonkeyPatch,
+        code: int) -> None:
+    program = tmp_path / "qemu-img"
+    program.write_text("""#!/bin/sh
+[ "$1" = map ] || exit 0
+echo '[{"start": 0, "length": 65536, "depth": 0, "zero": false, "data": true, "offset": 0},'
+printf '{"start": 65536, "len'
+exit %d
+""" % code)
+    program.chmod(0o755)
+    path = tmp_path / "disk.qcow2"
+    path.write_bytes(struct.pack(">4sIQIIQIIQ", b"QFI\xfb", 3, 0, 0, 16, B, 0, 1, 0).ljust(
+        65536, b"\0"))
+    monkeypatch.setenv("PATH", "%s:%s" % (tmp_path, os.environ["PATH"]))
+    _refused(exceptions.ImageCorrupt, "`qemu-img map`", [path], staging)
+
+
 def test_without_qemu_img_it_is_said_what_to_install(
         tmp_path: pathlib.Path, staging: TransferSettings, monkeypatch: pytest.MonkeyPatch,
         qemu_img: QemuImg) -> None:  # noqa: F811
