@@ -28,6 +28,7 @@ DETACH_TIMEOUT = 330.0
 """Seconds XAPI may take to let go of a disk after a transfer broke (it polls up to 300 s)."""
 
 _BUSY = ("VDI_IN_USE", "OTHER_OPERATION_IN_PROGRESS", "SR_BACKEND_FAILURE_24")
+_STARTING = "HOST_STILL_BOOTING"
 _FIRST_PAUSE = 0.2
 _LAST_PAUSE = 5.0
 
@@ -166,9 +167,9 @@ def _try_to_destroy(session: sessions.Session, uuid: str,
             if exc.code not in _BUSY or _vm_using(session, ref):
                 raise
             return exc
-    except exceptions.XapiUnreachable as exc:
-        return exc
     except exceptions.XapiError as exc:
+        if isinstance(exc, exceptions.XapiUnreachable) or exc.code == _STARTING:
+            return exc
         if exc.code not in errors.ABSENT:
             raise
     return None

@@ -199,12 +199,11 @@ class Host:
             body += piece
         params, method = xmlrpc.client.loads(body)
         assert method is not None
-        if self.before is not None:
-            instead = self.before(method)
+        try:
+            instead = self.before(method) if self.before is not None else None
             if instead is not None:
                 sock.sendall(instead)
                 return
-        try:
             envelope = {"Status": "Success", "Value": self._invoke(method, params)}
         except Failure as failure:
             envelope = {"Status": "Failure", "ErrorDescription": failure.description}

@@ -159,15 +159,20 @@ def test_an_attachment_that_dom0_forgot_is_removed(
     assert (sr.record, sr.vbds) == ({}, {})
 
 
+@pytest.mark.parametrize("answer", [b"HTTP/1.1 503 Service Unavailable\r\n\r\n", None])
 @pytest.mark.parametrize("method", ["VDI.get_by_uuid", "VDI.destroy"])
 def test_destroying_waits_for_a_host_that_is_being_restarted(
         session: sessions.Session, sr: Disks, host: hosts.Host, method: str,
-        monkeypatch: pytest.MonkeyPatch) -> None:
+        answer: Optional[bytes], monkeypatch: pytest.MonkeyPatch) -> None:
     """It is what broke the transfer; the disk would stay on the SR."""
-    down = [b"HTTP/1.1 503 Service Unavailable\r\n\r\n"] * 12
+    down = [answer] * 12
 
     def unavailable(called: str) -> Optional[bytes]:
-        return down.pop() if down and called == method else None
+        if not down or called != method:
+            return None
+        if down.pop() is None:
+            raise hosts.Failure("HOST_STILL_BOOTING")
+        return answer
 
     make(session)
     monkeypatch.setattr(disks, "time", Clock())
