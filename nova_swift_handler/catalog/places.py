@@ -61,7 +61,7 @@ def any_of(account: Account, containers: names.Containers, seed: int) -> Point:
     """
     with futures.ThreadPoolExecutor(parallel.REQUESTS) as pool:
         listed = readable.listed_everywhere(account, pool, everywhere(account, containers))
-    found = [(container, name) for container, some in listed.items() for name in some]
+    found = [(container, each.name) for container, some in listed.items() for each in some]
     if not found:
         raise exceptions.PointInvalid("there is no point to choose from")
     # Chosen by a seed, not against anybody.

@@ -15,15 +15,40 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from concurrent import futures
-from typing import Callable, Dict, Iterable, List, NamedTuple, Tuple, Union
+from typing import (
+    Any,
+    Callable,
+    Dict,
+    Iterable,
+    List,
+    Mapping,
+    NamedTuple,
+    Optional,
+    Tuple,
+    Union,
+)
 
 from nova_swift_handler import exceptions
 from nova_swift_handler.catalog import finding, names
 from nova_swift_handler.catalog.finding import Finding
 from nova_swift_handler.catalog.point import Point
+from nova_swift_handler.catalog.remembered import Remembered
 from nova_swift_handler.store import parallel
 from nova_swift_handler.store.account import Account
+
+LOG = logging.getLogger(__name__)
+
+
+class Listed(NamedTuple):
+    """A ``point.json`` as a listing tells of it.
+
+    :ivar etag: MD5 of its bytes.
+    """
+
+    name: str
+    etag: str
 
 
 class Points(NamedTuple):
@@ -55,19 +80,23 @@ def everywhere(account: Account, containers: Iterable[str]) -> Dict[str, Points]
         return read_all(account, pool, listed_everywhere(account, pool, containers))
 
 
-def listed(account: Account, container: str) -> List[str]:
-    """Return the names of the ``point.json`` that *container* lists.
+def listed(account: Account, container: str) -> List[Listed]:
+    """Return the ``point.json``s that *container* lists.
 
     :raises ObjectMissing: there is no such container.
     """
-    return [row["name"] for row in account.listing(container, names.POINTS)
-            if is_point(row["name"])]
+    return among(account.listing(container, names.POINTS))
+
+
+def among(rows: Iterable[Mapping[str, Any]]) -> List[Listed]:
+    """Return the ``point.json``s among the rows of a listing."""
+    return [Listed(row["name"], row.get("hash", "")) for row in rows if is_point(row["name"])]
 
 
 def listed_everywhere(account: Account, pool: futures.Executor,
-                      containers: Iterable[str]) -> Dict[str, List[str]]:
+                      containers: Iterable[str]) -> Dict[str, List[Listed]]:
     """Return the same of each of *containers*; of one that has gone, none."""
-    def tried(container: str) -> List[str]:
+    def tried(container: str) -> List[Listed]:
         with contextlib.suppress(exceptions.ObjectMissing):
             return listed(account, container)
         return []  # the account may list for a while what has been removed
@@ -81,20 +110,22 @@ def is_point(name: str) -> bool:
     return name.startswith(names.POINTS) and name.split("/")[2:] == [names.POINT]
 
 
-def read_all(account: Account, pool: futures.Executor, listings: Dict[str, List[str]],
-             keep: Callable[[Point], Point] = lambda point: point) -> Dict[str, Points]:
+def read_all(account: Account, pool: futures.Executor, listings: Dict[str, List[Listed]],
+             keep: Callable[[Point], Point] = lambda point: point,
+             known: Optional[Remembered] = None) -> Dict[str, Points]:
     """Return the points of each container.
 
-    :param listings: names of the ``point.json`` objects of each.
+    :param listings: what each lists.
     :param keep: returns what is needed of a point, where all of it would take too much memory.
+    :param known: what was read before.
     """
-    def tried(wanted: Tuple[str, str]) -> Union[Point, Finding, None]:
-        found = _tried(account, *wanted)
+    def tried(wanted: Tuple[str, Listed]) -> Union[Point, Finding, None]:
+        found = _tried(account, *wanted, known)
         return keep(found) if isinstance(found, Point) else found
 
-    wanted = [(container, name) for container, some in listings.items() for name in some]
+    wanted = [(container, each) for container, some in listings.items() for each in some]
     result = {container: Points([], []) for container in listings}
-    for (container, _name), found in zip(wanted, pool.map(tried, wanted)):
+    for (container, _listed), found in zip(wanted, pool.map(tried, wanted)):
         if isinstance(found, Point):
             result[container].whole.append(found)
         elif found is not None:
@@ -104,22 +135,36 @@ def read_all(account: Account, pool: futures.Executor, listings: Dict[str, List[
     return result
 
 
+def tell(findings: Iterable[Finding]) -> None:
+    """Warn of points that a list passes over."""
+    for each in findings:
+        LOG.warning("Passing over %s/%s: %s", each.container, each.name, each.problem)
+
+
 def read(account: Account, container: str, name: str) -> Point:
     """Return the point whose ``point.json`` the object *name* is.
 
     :raises ObjectMissing: it is gone.
     :raises PointInvalid, StoreCorrupt: it is no point, or another's.
     """
-    point = Point.parse(account.get_json(container, name))
+    return _checked(container, name, account.get_json(container, name))
+
+
+def _checked(container: str, name: str, value: Any) -> Point:
+    point = Point.parse(value)
     if point.container != container or names.of_point(point.image_id, names.POINT) != name:
         raise exceptions.PointInvalid("it is the point of image %s in %s, and lies elsewhere"
                                       % (point.image_id, point.container))
     return point
 
 
-def _tried(account: Account, container: str, name: str) -> Union[Point, Finding, None]:
+def _tried(account: Account, container: str, listed_as: Listed,
+           known: Optional[Remembered]) -> Union[Point, Finding, None]:
+    name, etag = listed_as
     try:
-        return read(account, container, name)
+        if known is None:
+            return read(account, container, name)
+        return _checked(container, name, known.get_json(account, container, name, etag))
     except exceptions.ObjectMissing:
         return None  # a listing may still name what was deleted since
     except (exceptions.PointInvalid, exceptions.StoreCorrupt) as error:

@@ -23,12 +23,13 @@ import array
 import dataclasses
 import threading
 from concurrent import futures
-from typing import Any, Dict, Iterable, List, NamedTuple, Set, Tuple
+from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Set, Tuple
 
 from nova_swift_handler import exceptions
 from nova_swift_handler.catalog import names, readable
 from nova_swift_handler.catalog.finding import Finding
 from nova_swift_handler.catalog.point import Point
+from nova_swift_handler.catalog.remembered import Remembered
 from nova_swift_handler.store import lifetime, parallel
 from nova_swift_handler.store.account import Account
 from nova_swift_handler.vhd import constants
@@ -93,13 +94,14 @@ class ContainerUsage:
     condemned: int = 0
 
 
-def usage(account: Account, containers: Iterable[str]) -> List[ContainerUsage]:
+def usage(account: Account, containers: Iterable[str],
+          known: Optional[Remembered] = None) -> List[ContainerUsage]:
     """Return what each of *containers* holds, its points by age.
 
     One listing of each, one request for each point, and one for each object that is unused.
 
     :param containers: all that share segments with each other, or what is shared is not seen.
-
+    :param known: what was read before.
     :raises StoreError: Swift could not be asked.
     """
     wanted = list(containers)
@@ -107,9 +109,8 @@ def usage(account: Account, containers: Iterable[str]) -> List[ContainerUsage]:
         listings = dict(zip(wanted, pool.map(lambda each: _listing(account, each), wanted)))
         objects = _Objects(listings)
         points = readable.read_all(
-            account, pool,
-            {container: [name for name in listing.sizes if readable.is_point(name)]
-             for container, listing in listings.items()}, objects.note)
+            account, pool, {container: listing.points for container, listing in listings.items()},
+            objects.note, known)
         found = [_container(container, points[container], listings[container], objects)
                  for container in wanted]
         unused = [(each, name) for each, some in found for name in some]
@@ -125,18 +126,21 @@ class _Listing(NamedTuple):
 
     :ivar used: bytes of all its objects.
     :ivar sizes: of each object; 0 of those that are stitched, whose own listings do not tell.
+    :ivar points: its ``point.json``s.
     """
 
     used: int
     sizes: Dict[str, int]
+    points: List[readable.Listed]
 
 
 def _listing(account: Account, container: str) -> _Listing:
     try:
         used, rows = account.contents(container)
     except exceptions.ObjectMissing:
-        return _Listing(0, {})
-    return _Listing(used, {row["name"]: 0 if _is_stitched(row) else row["bytes"] for row in rows})
+        return _Listing(0, {}, [])
+    return _Listing(used, {row["name"]: 0 if _is_stitched(row) else row["bytes"] for row in rows},
+                    readable.among(rows))
 
 
 class _Objects:

@@ -15,9 +15,11 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 from typing import Any, Iterable, Tuple
 
+from nova_swift_handler.catalog.remembered import Remembered
 from nova_swift_handler.cli import app, base, services
 from nova_swift_handler.cli.columns import Bytes
 from nova_swift_handler.report import figures, page
@@ -38,12 +40,19 @@ class Report(base.ShowOne):
                             help="The file to write; one that is there is replaced.")
         parser.add_argument("--no-glance", action="store_true",
                             help="Do not ask Glance for names, projects and what has no image.")
+        parser.add_argument("--cache", metavar="CACHE",
+                            help="A file that keeps what never changes, so that the next report "
+                                 "with it reads what is new. It is believed only where Swift's "
+                                 "listings prove it.")
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> Tuple[Tuple[str, ...],
                                                                     Tuple[Any, ...]]:
         """Do it."""
-        found = inventory.take(services.of(self), not parsed_args.no_glance)
+        with contextlib.ExitStack() as stack:
+            known = (stack.enter_context(Remembered(parsed_args.cache))
+                     if parsed_args.cache else None)
+            found = inventory.take(services.of(self), not parsed_args.no_glance, known)
         written = write(parsed_args.html, page.render(found, app.version()))
         totals = figures.totals(found)
         return ("file", "size", "volumes", "points", "templates", "isos", "logical", "stored",

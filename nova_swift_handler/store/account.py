@@ -257,11 +257,7 @@ class Account(ContainerVerbs):
 
     def get_json(self, container: str, name: str) -> Any:
         """Return the value of an object that holds JSON."""
-        try:
-            return json.loads(self.get(container, name).decode("utf-8"))
-        except (ValueError, RecursionError) as error:
-            raise exceptions.StoreCorrupt("%s: the object is no JSON: %s"
-                                          % (_what("GET", container, name), error)) from error
+        return as_json(container, name, self.get(container, name))
 
     def read_into(self, container: str, name: str, offset: int, target: memoryview) -> None:
         """Fill *target* with an object's bytes from *offset* on.
@@ -315,6 +311,18 @@ class Account(ContainerVerbs):
         with contextlib.suppress(exceptions.ObjectMissing):
             self._conn.repeat(_what("DELETE", container, name), lambda **auth:
                               swift.delete_object(container=container, name=name, **auth))
+
+
+def as_json(container: str, name: str, data: bytes) -> Any:
+    """Return the value of JSON that an object holds.
+
+    :raises StoreCorrupt: it holds none.
+    """
+    try:
+        return json.loads(data.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise exceptions.StoreCorrupt("%s: the object is no JSON: %s"
+                                      % (_what("GET", container, name), error)) from error
 
 
 def _what(verb: str, container: str, name: Optional[str]) -> str:

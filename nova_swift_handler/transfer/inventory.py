@@ -32,6 +32,7 @@ from nova_swift_handler.catalog import (
 )
 from nova_swift_handler.catalog import usage as usages
 from nova_swift_handler.catalog.point import EXPORT, TEMPLATE, Point
+from nova_swift_handler.catalog.remembered import Remembered
 from nova_swift_handler.catalog.usage import ContainerUsage, PointUsage
 from nova_swift_handler.glance.image import Image
 from nova_swift_handler.glance.service import ImageService
@@ -136,19 +137,21 @@ class Inventory:
                 *self.isos]
 
 
-def take(services: Services, ask_glance: bool) -> Inventory:
+def take(services: Services, ask_glance: bool,
+         known: Optional[Remembered] = None) -> Inventory:
     """Return the inventory.
 
     Reads each ``point.json`` once, and the listing of each container: some requests a volume and
     one a point, many at a time.  Nothing is changed.
 
     :param ask_glance: whether to ask Glance at all.
+    :param known: what was read before.
     :raises StoreError: Swift did not answer.  Without Glance there is an inventory all the same.
     """
     ours = services.credentials.session()
     account, where = services.account(ours), services.containers
     now = calendar.timegm(account.clock(where.index).utctimetuple())
-    used = usages.usage(account, places.everywhere(account, where))
+    used = usages.usage(account, places.everywhere(account, where), known)
     isos, isos_stored = _isos(account, where)
     held = {item.image_id: Held(item.container, item.image_id, item.stored_at, None)
             for item in isos}

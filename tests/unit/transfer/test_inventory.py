@@ -15,9 +15,11 @@
 from __future__ import annotations
 
 import collections
+import pathlib
 from typing import Any
 
 from nova_swift_handler.catalog import names, record
+from nova_swift_handler.catalog.remembered import Remembered
 from nova_swift_handler.report import figures
 from nova_swift_handler.transfer import inventory, reconcile
 
@@ -113,7 +115,7 @@ def test_a_point_that_cannot_be_read_is_told_of(cloud: Cloud) -> None:  # noqa: 
     assert volume.usage.unused > 0
 
 
-def test_nothing_is_asked_for_twice(cloud: Cloud) -> None:  # noqa: F811
+def _counted(cloud: Cloud) -> Any:  # noqa: F811
     asked: Any = collections.Counter()
 
     class Counting(Paused):
@@ -122,7 +124,23 @@ def test_nothing_is_asked_for_twice(cloud: Cloud) -> None:  # noqa: F811
 
     account = Counting(cloud.world.account)
     cloud.services.account = lambda session=None: account
+    return asked
+
+
+def test_nothing_is_asked_for_twice(cloud: Cloud) -> None:  # noqa: F811
+    asked = _counted(cloud)
     inventory.take(cloud.services, True)
     of_volume = {key: count for key, count in asked.items() if key[1] == A}
     assert of_volume == {("GET", A, ""): 1, **{
         ("GET", A, names.of_point(image_id, names.POINT)): 1 for image_id in cloud.ids}}
+
+
+def test_points_that_were_read_before_are_not_read_again(
+        cloud: Cloud, tmp_path: pathlib.Path) -> None:  # noqa: F811
+    found = []
+    for _time in range(2):
+        asked = _counted(cloud)
+        with Remembered(str(tmp_path / "cache")) as known:
+            found.append(inventory.take(cloud.services, True, known))
+    assert [key for key in asked if key[1] == A] == [("GET", A, "")]
+    assert found[0] == found[1]
