@@ -21,16 +21,18 @@ this; of them ``point.json`` is read.
 from __future__ import annotations
 
 import calendar
+import contextlib
 import dataclasses
 import email.utils
 import logging
 import urllib.parse
 from concurrent import futures
-from typing import Any, Dict, List, Mapping, Optional, Union
+from typing import Any, Dict, Iterable, List, Mapping, Optional, Tuple, Union
 
 from nova_swift_handler import exceptions
-from nova_swift_handler.catalog import names
+from nova_swift_handler.catalog import names, readable
 from nova_swift_handler.catalog.point import Point
+from nova_swift_handler.store import parallel
 from nova_swift_handler.store.account import JSON, Account
 from nova_swift_handler.vhd import constants
 
@@ -38,7 +40,6 @@ LOG = logging.getLogger(__name__)
 
 ISO = "iso"
 _VERSION = "1"
-_WORKERS = 16
 
 
 @dataclasses.dataclass(frozen=True)
@@ -153,10 +154,40 @@ def each(account: Account, containers: names.Containers) -> List[Entry]:
     if unread:
         LOG.info("Reading %d disks one by one, which an earlier release stored; `swift-vhd "
                  "housekeep` writes down what lists need.", len(unread))
-    with futures.ThreadPoolExecutor(_WORKERS) as pool:
+    with futures.ThreadPoolExecutor(parallel.REQUESTS) as pool:
         read = dict(zip(unread, pool.map(lambda name: one(account, containers, name), unread)))
     entries = [summary or read[row["name"]] for row, summary in zip(rows, found)]
     return [entry for entry in entries if entry is not None]
+
+
+def of_containers(account: Account, containers: names.Containers,
+                  wanted: Iterable[str]) -> Dict[str, List[Summary]]:
+    """Return, by age, what the points of the containers *wanted* are; of one that has gone, none.
+
+    Which there are the containers' listings tell, and what they are the index does.  Points that
+    it does not know are read; those of them that cannot be are passed over.
+
+    :raises StoreError: Swift could not be asked.
+    """
+    wanted = list(wanted)
+    known: Dict[Tuple[str, str], Summary] = {}
+    with contextlib.suppress(exceptions.ObjectMissing):  # without an index all are read
+        known.update(((entry.container, names.of_point(entry.image_id, names.POINT)), entry)
+                     for entry in (each(account, containers) if wanted else ())
+                     if isinstance(entry, Summary))
+    with futures.ThreadPoolExecutor(parallel.REQUESTS) as pool:
+        listings = readable.listed_everywhere(account, pool, wanted)
+        read = readable.read_all(account, pool, {
+            container: [row for row in rows if (container, row.name) not in known]
+            for container, rows in listings.items()})
+    found = {}
+    for container, rows in listings.items():
+        readable.tell(read[container].findings)
+        found[container] = sorted(
+            [*(known[container, row.name] for row in rows if (container, row.name) in known),
+             *map(of_point, read[container].whole)],
+            key=lambda entry: (entry.sequence, entry.image_id))
+    return found
 
 
 def one(account: Account, containers: names.Containers, image_id: str) -> Optional[Entry]:

@@ -14,7 +14,6 @@
 
 from __future__ import annotations
 
-import logging
 from concurrent import futures
 from typing import Dict, List, NamedTuple, Optional
 
@@ -23,8 +22,6 @@ from nova_swift_handler.catalog import names, readable, views
 from nova_swift_handler.catalog.point import Point
 from nova_swift_handler.store import parallel
 from nova_swift_handler.store.account import Account
-
-LOG = logging.getLogger(__name__)
 
 
 class Node(NamedTuple):
@@ -49,8 +46,7 @@ def tree(account: Account, container: str) -> List[Node]:
     :raises StoreError: Swift could not be asked.
     """
     points, findings = readable.points(account, container)
-    for each in findings:
-        LOG.warning("Passing over %s/%s: %s", container, each.name, each.problem)
+    readable.tell(findings)
     with futures.ThreadPoolExecutor(parallel.REQUESTS) as pool:
         nodes = list(pool.map(lambda point: _node(account, point), points))
     known = {node.point.image_id for node in nodes}

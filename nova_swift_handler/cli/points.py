@@ -15,17 +15,25 @@
 from __future__ import annotations
 
 import argparse
-import logging
+import email.utils
 from typing import Any, Dict, List, Tuple
 
-from nova_swift_handler.catalog import lookup, names, places, raw, readable, record, tree, views
+from nova_swift_handler.catalog import (
+    lookup,
+    names,
+    places,
+    raw,
+    readable,
+    record,
+    summary,
+    tree,
+    views,
+)
 from nova_swift_handler.catalog.point import Point
 from nova_swift_handler.cli import base, services
 from nova_swift_handler.cli.columns import Bytes
 from nova_swift_handler.cli.images import Images
 from nova_swift_handler.store import probe
-
-LOG = logging.getLogger(__name__)
 
 Table = Tuple[Tuple[str, ...], List[Any]]
 
@@ -50,20 +58,21 @@ class Points(base.Lister):
         images = Images(reached, parsed_args.glance, many=True)
         if parsed_args.volume:
             container = containers.volume(parsed_args.volume)
-            found = {container: readable.points(account, container)}
+            points, findings = readable.points(account, container)
+            readable.tell(findings)
+            found = {container: [summary.of_point(point) for point in points]}
         else:
-            found = readable.everywhere(account, places.volumes(account, containers))
+            found = summary.of_containers(account, containers,
+                                          places.volumes(account, containers))
         columns: Tuple[str, ...] = ("ID", "Volume", "Kind", "Sequence", "Stored At",
                                     "Virtual Size", "Sent Bytes", "Parent")
         rows = []
-        for container, points in found.items():
-            for problem in points.findings:
-                LOG.warning("Passing over %s/%s: %s", container, problem.name, problem.problem)
-            for point in points.whole:
+        for container, entries in found.items():
+            for point in entries:
                 row: Tuple[Any, ...] = (
                     point.image_id, places.volume_of(containers, container), point.kind,
-                    point.sequence, point.stored_at, Bytes(point.virtual_size),
-                    Bytes(point.sent_bytes), point.parent)
+                    point.sequence, email.utils.formatdate(point.stored_at, usegmt=True),
+                    Bytes(point.virtual_size), Bytes(point.stored), point.parent)
                 if parsed_args.glance:
                     image = images.get(point.image_id)
                     row += (image.name if image else None, image.status if image else "missing")

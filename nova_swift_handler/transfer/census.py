@@ -154,8 +154,7 @@ def storing(account: Account, container: str) -> Set[str]:
 def _held(account: Account, where: names.Containers, holding: Sequence[str]) -> Iterator[Held]:
     found = readable.everywhere(account, (each for each in holding if each != where.isos))
     for container, points in found.items():
-        for problem in points.findings:
-            LOG.warning("Passing over %s/%s: %s", container, problem.name, problem.problem)
+        readable.tell(points.findings)
         for point in points.whole:
             stored = calendar.timegm(email.utils.parsedate_to_datetime(
                 point.stored_at).utctimetuple())

@@ -14,23 +14,16 @@
 
 from __future__ import annotations
 
-import calendar
-import contextlib
-import email.utils
 import time
-from concurrent import futures
-from typing import Dict, List, NamedTuple, Optional, Set, Tuple
+from typing import Dict, Iterable, List, NamedTuple, Optional, Tuple
 
-from nova_swift_handler import exceptions
-from nova_swift_handler.catalog import lookup, names, places
+from nova_swift_handler.catalog import places, summary
 from nova_swift_handler.catalog.point import SNAPSHOT
-from nova_swift_handler.store.account import Account
+from nova_swift_handler.catalog.summary import Summary
 from nova_swift_handler.transfer import volume
 from nova_swift_handler.transfer.jobs import Services
 from nova_swift_handler.xapi import repository, tree
 from nova_swift_handler.xapi.session import Session
-
-_WORKERS = 8
 
 
 class Listed(NamedTuple):
@@ -65,10 +58,10 @@ def listing(services: Services, sr: Optional[str] = None) -> List[Listed]:
     stored = set(places.volumes(account, services.containers))
     with Session(services.xapi) as session:
         found = _disks(session, sr)
-    with futures.ThreadPoolExecutor(_WORKERS) as pool:
-        told = pool.map(lambda each: _stored(account, services.containers, stored, each), found)
-        return [each._replace(points=count, newest=newest)
-                for each, (count, newest) in zip(found, told)]
+    containers = {each.uuid: services.containers.volume(each.uuid) for each in found}
+    points = summary.of_containers(account, services.containers,
+                                   stored.intersection(containers.values()))
+    return [_told(each, points.get(containers[each.uuid], [])) for each in found]
 
 
 def _disks(session: Session, wanted: Optional[str]) -> List[Listed]:
@@ -98,14 +91,7 @@ def _vms(session: Session, doing: str) -> Dict[str, str]:
         "VBD.get_all_records", doing=doing).items() if record["VM"] in vms}
 
 
-def _stored(account: Account, where: names.Containers, stored: Set[str],
-            disk: Listed) -> Tuple[int, str]:
-    container = where.volume(disk.uuid)
-    times = []
-    if container in stored:
-        with contextlib.suppress(exceptions.ObjectMissing):  # removed since it was listed
-            times = [calendar.timegm(email.utils.parsedate_to_datetime(
-                point.stored_at).utctimetuple()) for point in lookup.points(account, container)
-                if point.kind == SNAPSHOT]
+def _told(disk: Listed, points: Iterable[Summary]) -> Listed:
+    times = [point.stored_at for point in points if point.kind == SNAPSHOT]
     newest = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(max(times))) if times else ""
-    return len(times), newest
+    return disk._replace(points=len(times), newest=newest)

@@ -26,7 +26,7 @@ from nova_swift_handler.glance.image import Image
 from nova_swift_handler.transfer import listing, reconcile
 from nova_swift_handler.transfer.census import Census, Held
 from nova_swift_handler.transfer.listing import Row, Wanted
-from tests.unit.transfer.world import ABILITIES, NAMES, World
+from tests.unit.transfer.world import ABILITIES, NAMES, Paused, World
 
 
 class Glance:
@@ -221,3 +221,44 @@ def test_reconciling_writes_down_what_lists_need(place: Place) -> None:
         (row,) = [row for row in place.account.listing(NAMES.index)
                   if row["name"] == point.image_id]
         assert summary.parse(row) == wanted
+
+
+A = NAMES.volume("a")
+
+
+def _counted(place: Place) -> List[str]:
+    asked: List[str] = []
+
+    class Noting(Paused):
+        def request(self, verb: str, container: str, name: str = "") -> None:
+            asked.append(name)
+
+    place.account = Noting(place.account)
+    return asked
+
+
+def test_points_are_told_of_without_being_read(place: Place) -> None:
+    points = [place.upload("a", {0: number}) for number in range(3)]
+    asked = _counted(place)
+    found = summary.of_containers(place.account, NAMES, [A, NAMES.volume("gone")])
+    assert found == {A: [summary.of_point(point) for point in points], NAMES.volume("gone"): []}
+    assert set(asked) == {""}  # listings alone
+
+
+def test_what_a_container_lists_is_believed_and_not_the_index(place: Place) -> None:
+    points = [place.upload("a", {0: number}) for number in range(4)]
+    place.account.delete(NAMES.index, points[0].image_id)
+    place.account.delete(A, names.of_point(points[1].image_id, names.POINT))
+    place.account.put(A, names.of_point("damaged", names.POINT), b"{")
+    expected = [summary.of_point(point) for point in (points[0], *points[2:])]
+    assert summary.of_containers(place.account, NAMES, [A]) == {A: expected}
+
+
+def test_without_an_index_points_are_read(place: Place) -> None:
+    point = place.upload("a", {0: 1})
+    for container, name in list(place.account.objects):
+        if container == NAMES.index:
+            place.account.delete(container, name)
+    place.account.delete_container(NAMES.index)
+    assert summary.of_containers(place.account, NAMES, [A]) == {A: [summary.of_point(point)]}
+    assert summary.of_containers(place.account, NAMES, []) == {}
