@@ -30,7 +30,7 @@ from nova_swift_handler.catalog import names, readable
 from nova_swift_handler.catalog.finding import Finding
 from nova_swift_handler.catalog.point import Point
 from nova_swift_handler.catalog.remembered import Remembered
-from nova_swift_handler.store import lifetime, parallel
+from nova_swift_handler.store import lifetime, parallel, presence
 from nova_swift_handler.store.account import Account
 from nova_swift_handler.vhd import constants
 
@@ -48,6 +48,7 @@ class PointUsage:
     :ivar logical: bytes of its blocks that are not zero.
     :ivar freed: bytes that deleting it would free, once swept: what is named by it alone.
     :ivar shared: bytes that it names and others as well.
+    :ivar missing: how many of the objects that it names are not there.
     :ivar share: bytes of all that, where what others name as well is divided among all that do.
     """
 
@@ -56,6 +57,7 @@ class PointUsage:
     freed: int = 0
     shared: int = 0
     share: float = 0.0
+    missing: int = 0
 
 
 @dataclasses.dataclass
@@ -98,7 +100,8 @@ def usage(account: Account, containers: Iterable[str],
           known: Optional[Remembered] = None) -> List[ContainerUsage]:
     """Return what each of *containers* holds, its points by age.
 
-    One listing of each, one request for each point, and one for each object that is unused.
+    One listing of each, one request for each point, and one for each object that is unused, or
+    seems to be missing.
 
     :param containers: all that share segments with each other, or what is shared is not seen.
     :param known: what was read before.
@@ -113,6 +116,12 @@ def usage(account: Account, containers: Iterable[str],
             objects.note, known)
         found = [_container(container, points[container], listings[container], objects)
                  for container in wanted]
+        missing = sorted(objects.missing)
+        there = pool.map(lambda pair: presence.exists(account, *pair), missing)
+        gone = {pair for pair, is_so in zip(missing, there) if not is_so}
+        for each, _unused in found:
+            for own in each.points:
+                own.missing = len(gone.intersection(objects.missed(own.point)))
         unused = [(each, name) for each, some in found for name in some]
         condemned = pool.map(lambda pair: _is_condemned(account, pair[0].container, pair[1]),
                              unused)
@@ -144,7 +153,12 @@ def _listing(account: Account, container: str) -> _Listing:
 
 
 class _Objects:
-    """All that is listed, by number, and what of it is named by points, and how often."""
+    """All that is listed, by number, and what of it is named by points, and how often.
+
+    :ivar sizes: bytes of each.
+    :ivar owners: how many points name it.
+    :ivar missing: what a point names and no listing has: it may have been written since.
+    """
 
     def __init__(self, listings: Dict[str, _Listing]) -> None:
         self._numbers = {name: number for number, name in enumerate(
@@ -152,7 +166,9 @@ class _Objects:
             for name in listing.sizes)}
         self.sizes = [size for listing in listings.values() for size in listing.sizes.values()]
         self.owners = [0] * len(self.sizes)
+        self.missing: Set[Name] = set()
         self._named: Dict[Name, array.array[int]] = {}
+        self._missed: Dict[Name, List[Name]] = {}
         self._lock = threading.Lock()
 
     def note(self, point: Point) -> Point:
@@ -160,10 +176,15 @@ class _Objects:
 
         What names it all, for thousands of points, would be more than memory has room for.
         """
+        named = _named(point)
         numbers = array.array("L", sorted(
-            self._numbers[name] for name in _named(point) if name in self._numbers))
+            self._numbers[name] for name in named if name in self._numbers))
+        missed = [name for name in named if name not in self._numbers]
         with self._lock:
             self._named[point.container, point.image_id] = numbers
+            if missed:
+                self._missed[point.container, point.image_id] = missed
+                self.missing.update(missed)
             for number in numbers:
                 self.owners[number] += 1
         return dataclasses.replace(point, regions=[], segments=[])
@@ -171,6 +192,10 @@ class _Objects:
     def of_point(self, point: Point) -> array.array[int]:
         """Return the numbers of what *point* names and is there."""
         return self._named[point.container, point.image_id]
+
+    def missed(self, point: Point) -> List[Name]:
+        """Return what *point* names and no listing has."""
+        return self._missed.get((point.container, point.image_id), [])
 
     def is_owned(self, container: str, name: str) -> bool:
         """Tell whether a point names it."""

@@ -220,7 +220,8 @@ class _Card:
         checks = [item.verified.at for item in points if item.verified is not None]
         self.checked = len(checks)
         self.oldest_check = min(checks) if checks and len(checks) == len(points) else 0
-        self.bad = sum(1 for item in points if item.verified and item.verified.problems)
+        self.bad = sum(1 for item in points if (item.verified and item.verified.problems)
+                       or (item.usage and item.usage.missing))
         self.unreadable = volume.usage.unreadable
         self.old = 0 < self.oldest_check < inventory.taken_at - _OVERDUE
         self.orphans = sum(1 for item in points if item.status == MISSING)
@@ -233,6 +234,8 @@ def _findings(inventory: Inventory) -> List[Dict[str, Any]]:
     items = inventory.items()
     bad = [(item.image_id, item.name, "; ".join(item.verified.problems[:3]))
            for item in items if item.verified is not None and item.verified.problems]
+    incomplete = [(item.image_id, item.name, "lacks %s" % count(item.usage.missing, "object"))
+                  for item in items if item.usage is not None and item.usage.missing]
     gone = [(item.image_id, item.name, "%s, stored %s" % (item.kind, date(item.stored_at)))
             for item in items if item.status == MISSING]
     lost = [(each.image_id, "", "") for each in inventory.strays if each.what == reconcile.LOST]
@@ -246,6 +249,8 @@ def _findings(inventory: Inventory) -> List[Dict[str, Any]]:
     kinds = (
         ("bad", "Stored, but cannot be read: what only these need counts as unused",
          "swift-vhd store rebuild", unreadable),
+        ("bad", "Stored, but objects that it needs are gone", "swift-vhd store verify",
+         incomplete),
         ("bad", "Damaged when last verified", "swift-vhd store verify", bad),
         ("bad", "Active in Glance, but the disk is lost", "swift-vhd store rebuild", lost),
         ("warn", "Stored, but the image is not active", "", stuck),

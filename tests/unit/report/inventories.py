@@ -80,6 +80,8 @@ def small() -> Inventory:
     bad = make.chain("db", 3)
     bad[1].verified = Check(NOW - DAY, "all", ["c/data/1: block 3 has another SHA-256"])
     bad[2].verified = None
+    assert bad[0].usage is not None
+    bad[0].usage.missing = 3
     gone = make.chain("gone", 1)
     gone[0].status = MISSING
     lost = make.volume(make.chain("lost", 1))

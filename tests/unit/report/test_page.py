@@ -117,6 +117,7 @@ def test_ids_are_unique_and_links_lead_to_them(small: Parsed) -> None:
 def test_what_needs_attention_is_said() -> None:
     shown = text(inventories.small())
     for phrase in ("Stored, but cannot be read", "Damaged when last verified",
+                   "lacks 3 objects",
                    "Active in Glance, but the disk is lost",
                    "Glance has no image of it", "the image is not active", "1 never"):
         assert phrase in shown

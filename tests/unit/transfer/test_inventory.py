@@ -144,3 +144,30 @@ def test_points_that_were_read_before_are_not_read_again(
             found.append(inventory.take(cloud.services, True, known))
     assert [key for key in asked if key[1] == A] == [("GET", A, "")]
     assert found[0] == found[1]
+
+
+def test_a_point_that_lacks_what_it_needs_is_told_of(cloud: Cloud) -> None:  # noqa: F811
+    account = cloud.world.account
+    newest = max(cloud.world.points(), key=lambda point: point.sequence)
+    account.delete(A, newest.segments[-1].name)
+    (volume,) = inventory.take(cloud.services, True).volumes
+    assert [item.image_id for item in volume.points
+            if item.usage is not None and item.usage.missing] == [
+        point.image_id for point in sorted(cloud.world.points(), key=lambda each: each.sequence)
+        if newest.segments[-1] in point.segments]
+
+
+def test_what_was_written_after_its_container_was_listed_is_not_missing(
+        cloud: Cloud) -> None:  # noqa: F811
+    account = cloud.world.account
+    newest = max(cloud.world.points(), key=lambda point: point.sequence)
+
+    class Late(Paused):
+        def listing(self, *args: Any, **more: Any) -> Any:
+            return (row for row in super().listing(*args, **more)
+                    if row["name"] != newest.segments[-1].name)
+
+    late = Late(account)
+    cloud.services.account = lambda session=None: late
+    assert not any(item.usage.missing for item in inventory.take(cloud.services, True).items()
+                   if item.usage is not None)
