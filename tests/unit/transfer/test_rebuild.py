@@ -14,15 +14,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 import uuid
-from typing import Dict, List
+from typing import Any, Dict, List, Tuple
 
 import pytest
 
-from nova_swift_handler.catalog import finding, names, properties, rebuild
+from nova_swift_handler import exceptions
+from nova_swift_handler.catalog import closing, finding, names, properties, rebuild, views
 from nova_swift_handler.catalog.attributes import Attributes
+from nova_swift_handler.catalog.blockmap import BlockMap
 from nova_swift_handler.catalog.point import Point
 from nova_swift_handler.catalog.publish import Subject
+from nova_swift_handler.catalog.remake import Maker
+from nova_swift_handler.catalog.segment import Segment
 from nova_swift_handler.store import lifetime
 from nova_swift_handler.transfer import snapshot
 from nova_swift_handler.transfer.report import Report
@@ -155,3 +160,64 @@ def test_a_point_of_which_nobody_knows_is_made_only_if_all_are_asked_for(world: 
     world.account.delete(A, names.of_point(point.image_id, names.POINT))
     assert again() == [rebuild.MADE]  # the index has it
     world.check()
+
+
+def _remembered(world: World) -> Tuple[Point, Maker, BlockMap, List[Segment]]:
+    """Return a point, what makes its objects anew, and where its blocks are."""
+    point = world.upload("a", {0: 10, 1: 11})
+    maker = Maker(world.account, NAMES, ABILITIES, A)
+    return (point, maker, *maker.salvaged(point))
+
+
+def _swapped(blocks: BlockMap) -> BlockMap:
+    """Return a map by which two blocks have changed places, and not their digests."""
+    one, two = blocks.places()
+    result = BlockMap(len(blocks))
+    result.set(one._replace(slot=two.slot))
+    result.set(two._replace(slot=one.slot))
+    return result
+
+
+def test_what_does_not_add_up_to_the_digest_makes_nothing(world: World) -> None:
+    point, maker, blocks, stored = _remembered(world)
+    name = names.closing(point.upload_id)
+    world.account.put(A, name, closing.pack(point, _swapped(blocks), stored))
+    with pytest.raises(exceptions.PointInvalid, match="add up"):
+        maker.salvaged(point)
+    other = dataclasses.replace(point, sequence=9)
+    world.account.put(A, name, closing.pack(other, blocks, stored))
+    with pytest.raises(exceptions.PointInvalid, match="tells of another point"):
+        maker.salvaged(point)
+
+
+def test_what_would_not_be_as_it_was_is_told(world: World) -> None:
+    point, maker, blocks, stored = _remembered(world)
+    with pytest.raises(exceptions.PointInvalid, match="for region 0"):
+        maker.regions(point, _swapped(blocks), stored)
+    ref, = point.regions
+    change: Dict[str, Any]
+    field: Dict[str, Any]
+    for change in ({"etag": "0" * 32}, {"size": ref.parts[0]["size"] - 1}):
+        other = dataclasses.replace(ref, parts=[{**ref.parts[0], **change}])
+        with pytest.raises(exceptions.StoreCorrupt, match="otherwise than it was"):
+            maker.regions(dataclasses.replace(point, regions=[other]), blocks, stored)
+    for field in ({"head": "0" * 32}, {"vhd_size": point.vhd_size + 512}):
+        with pytest.raises(exceptions.StoreCorrupt, match="is not what it was"):
+            maker.disk(dataclasses.replace(point, **field), blocks, stored)
+    maker.regions(point, blocks, stored)
+    maker.disk(point, blocks, stored)
+    world.check()
+
+
+def test_a_delta_is_made_anew_of_an_older_point_of_its_size_and_no_other(world: World) -> None:
+    world.upload("a", {0: 10})
+    small = world.upload("a", {0: 10}, blocks=4)
+    last = world.upload("a", {0: 10, 1: 21})
+    delta = (A, names.of_point(last.image_id, names.DELTA_VIEW))
+    for other in (small, last):
+        found = world.account.objects[delta]
+        found.headers = {**found.headers, views.PARENT_META.lower(): other.image_id}
+        Maker(world.account, NAMES, ABILITIES, A).delta(last)
+        assert views.parent_of(world.account, A, last.image_id) not in (
+            small.image_id, last.image_id)
+        world.check()
