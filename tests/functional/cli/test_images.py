@@ -25,7 +25,7 @@ import subprocess
 import sys
 import tarfile
 import uuid
-from typing import Any, Dict, Iterator, List, Optional
+from typing import Any, Callable, Dict, Iterator, List, Optional
 from urllib import parse
 
 import pytest
@@ -197,26 +197,67 @@ def test_an_image_is_shown(shelf: Shelf) -> None:
     shelf.refuses(6, "no disk of it is stored", "image", "show", str(uuid.uuid4()))
 
 
-def test_ordinary_clients_see_ordinary_images(shelf: Shelf) -> None:
+Openstack = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def openstack(shelf: Shelf) -> Openstack:
+    """Runs ``openstack image`` as alice."""
     env, user = shelf.site.env, shelf.site.env["users"][ALICE]
     programs = pathlib.Path(plan.load(Layout(pathlib.Path(env["root"]))).cloud_python).parent
-    path = shelf.directory / "saved.vhd"
     account = {
         "OS_AUTH_URL": env["keystone_url"], "OS_USERNAME": user["name"],
         "OS_PASSWORD": user["password"], "OS_PROJECT_NAME": user["project"],
         "OS_USER_DOMAIN_ID": "default", "OS_PROJECT_DOMAIN_ID": "default",
         "OS_IDENTITY_API_VERSION": "3", "OS_IMAGE_ENDPOINT_OVERRIDE": env["glance_url"]}
 
-    def openstack(*argv: str) -> str:
+    def run(*argv: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [str(programs / "openstack"), "image", *argv], check=True, stdout=subprocess.PIPE,
-            text=True, timeout=240, env={**os.environ, **account}).stdout
+            [str(programs / "openstack"), "image", *argv], check=check, capture_output=True,
+            text=True, timeout=240, env={**os.environ, **account})
 
-    listed = {row["ID"]: row for row in json.loads(openstack("list", "-f", "json"))}
+    return run
+
+
+def test_ordinary_clients_change_and_delete_them_as_any_image(
+        shelf: Shelf, openstack: Openstack) -> None:
+    first, second = shelf.ids
+    bob = shelf.site.env["users"]["bob"]["project_id"]
+    openstack("set", "--name", "renamed", "--property", "os_type=linux", "--tag", "t",
+              "--shared", "--protected", first)
+    openstack("add", "project", first, bob)
+    (member,) = json.loads(openstack("member", "list", "-f", "json", first).stdout)
+    assert member["Member ID"] == bob
+    assert shelf.glance("GET", "/%s/file" % first, "bob").status_code == 200
+    assert shelf.rows("--project", shelf.site.env["users"][ALICE]["project_id"])[
+        first]["Name"] == "renamed"
+    refused = openstack("delete", first, check=False)
+    assert refused.returncode != 0
+    assert "protected" in refused.stderr
+    openstack("remove", "project", first, bob)
+    assert shelf.glance("GET", "/%s/file" % first, "bob").status_code == 404
+    openstack("set", "--unprotected", "--deactivate", first)
+    row = shelf.rows()[first]
+    assert (row["Status"], row["Orphan"]) == ("deactivated", "")
+    openstack("set", "--activate", "--hidden", first)
+    assert shelf.rows()[first]["Orphan"] == ""
+    path = shelf.directory / "saved.vhd"
+    openstack("save", "--file", str(path), first)
+    assert raw_of(path.read_bytes()) == shelf.disks[0]
+    openstack("delete", first)
+    assert shelf.rows()[first]["Orphan"] == "no image"
+    openstack("save", "--file", str(path), second)
+    assert raw_of(path.read_bytes()) == shelf.disks[1]
+    assert shelf.value("snapshot", "verify", "--volume", shelf.volume, "--level", "all") == []
+
+
+def test_ordinary_clients_see_ordinary_images(shelf: Shelf, openstack: Openstack) -> None:
+    env, path = shelf.site.env, shelf.directory / "saved.vhd"
+    listed = {row["ID"]: row for row in json.loads(openstack("list", "-f", "json").stdout)}
     assert {image_id: listed[image_id] for image_id in shelf.ids} == {
         shelf.ids[0]: {"ID": shelf.ids[0], "Name": "web-1", "Status": "active"},
         shelf.ids[1]: {"ID": shelf.ids[1], "Name": "web-2", "Status": "active"}}
-    shown = json.loads(openstack("show", "-f", "json", shelf.ids[0]))
+    shown = json.loads(openstack("show", "-f", "json", shelf.ids[0]).stdout)
     assert [shown[name] for name in ("status", "size", "disk_format", "container_format")] == [
         "active", shelf.points[0].vhd_size, "vhd", "bare"]
     openstack("save", "--file", str(path), shelf.ids[0])
