@@ -20,9 +20,9 @@ import os
 from typing import Any, Dict, Iterator, Mapping, NamedTuple, Optional, Sequence
 
 from nova_swift_handler import exceptions
-from nova_swift_handler.catalog import names
+from nova_swift_handler.catalog import lookup, names
 from nova_swift_handler.catalog.attributes import Attributes
-from nova_swift_handler.catalog.point import SNAPSHOT
+from nova_swift_handler.catalog.point import EXPORT, SNAPSHOT
 from nova_swift_handler.catalog.publish import Subject
 from nova_swift_handler.glance.settings import IN_PLACE
 from nova_swift_handler.transfer import boot, leftovers, snapshot, template
@@ -200,7 +200,10 @@ def create(services: Services, source: Sequence[str], sr: Optional[str], name: s
         else:
             ours = services.credentials.session()
             account, images = services.account(ours), services.images(None, ours)
-            point = boot.stored_of(account, services.containers, images, image_id)
+            point = lookup.find(account, services.containers, image_id)
+            # An export has no image: one of its id was made by somebody who knows its address.
+            if point is None or point.kind != EXPORT:
+                point = boot.stored_of(account, services.containers, images, image_id)
             origin = boot.fill(target, services, account, images, image_id, point, report)
     return {"id": target.uuid, "name": name, "virtual_size": target.virtual_size,
             "source": origin}

@@ -23,9 +23,12 @@ from typing import Any
 import pytest
 
 from nova_swift_handler import exceptions
-from nova_swift_handler.transfer import export, process
-from tests.functional.handler.bench import Bench, Host
+from nova_swift_handler.transfer import export, process, volume
+from nova_swift_handler.transfer.report import Report
+from tests.functional.cli.test_addresses import key  # noqa: F401  (a fixture)
+from tests.functional.handler.bench import MIB, Bench, Host
 from tests.functional.tenancy.conftest import Victim, booted, own_disk
+from tests.unit.transfer import images
 
 
 def forget(bench: Bench, image_id: str) -> None:
@@ -79,6 +82,22 @@ def test_an_operator_gives_no_address_of_the_old_disk(bench: Bench, ext: Host,
     services: Any = bench.services(ext)
     with pytest.raises(exceptions.PointInvalid, match="another image"):
         export.url(services, freed.image_id, "vhd", 600)
+
+
+def test_an_export_is_restored_though_a_tenant_has_made_an_image_of_its_id(
+        bench: Bench, ext: Host, key: str) -> None:  # noqa: F811
+    """Bob was given the address of a download, and knows the id by it.  He gets his own bytes."""
+    wanted = own_disk(bench, ext, "what was exported")
+    services: Any = bench.services(ext)
+    report = Report(lambda event: None)
+    exported = export.export(services, wanted["vdi"], "vhd", 600, report)
+    chain = images.chain(1, block_size=2 * MIB, blocks=3)
+    bench.uploaded(images.numbered(chain.vhds), user="bob", id=exported["id"])
+    made = volume.create(services, [exported["id"]], ext.simulated.ready["sr_uuid"], "restored",
+                         report)
+    assert made["source"] == "swift"
+    assert ext.control.guest_sha256(made["id"]) == wanted["sha256"]
+    assert booted(bench, ext, exported["id"]) not in (None, wanted["sha256"])
 
 
 def test_an_id_that_is_taken_cannot_be_had(bench: Bench, victim: Victim) -> None:
