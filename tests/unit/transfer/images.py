@@ -35,9 +35,11 @@ class ImageStream:
         self._random = random.Random(seed)
         self.length = len(data) if length is None else length
         self.ended = False
+        self.given = 0
 
     def read(self, size: int) -> bytes:
         piece = self._file.read(self._random.randint(1, size))
+        self.given += len(piece)
         self.ended = self.ended or not piece
         return piece
 

@@ -104,7 +104,7 @@ class Images:
         self.vhd = independent.build(BLOCKS * independent.MIB2, {
             number: independent.Block(independent.full(independent.MIB2), noise(seed)[0])
             for number, seed in HELD.items()})
-        self.opened = 0
+        self.opened: List[images.ImageStream] = []
 
     def check_download(self, image_id: str) -> Any:
         assert image_id == self.image.id
@@ -113,8 +113,8 @@ class Images:
         return self.image
 
     def open_data(self, image_id: str) -> Any:
-        self.opened += 1
-        return images.ImageStream(self.vhd)
+        self.opened.append(images.ImageStream(self.vhd))
+        return self.opened[-1]
 
 
 class Booting:
@@ -177,7 +177,7 @@ def test_what_is_stored_of_an_image_becomes_its_disk(booting: Booting) -> None:
     result = booting.run()
     assert result == {"vdi_uuid": "vdi", "source": "swift", "virtual_size": len(disk())}
     assert (booting.hosts.disks, booting.hosts.marked) == ({"vdi": disk()}, {})
-    assert booting.images.opened == 0
+    assert booting.images.opened == []
     assert booting.events[0] == "vdi", "it is told of before anything is written"
 
 
@@ -224,6 +224,15 @@ def test_a_boot_that_is_wanted_no_more_leaves_no_disk(booting: Booting, event: s
         del booting.world.account.objects[(NAMES.index, booting.point.image_id)]
     booting.stop_at = event
     booting.fails(exceptions.TransferFailed, "nobody wants it")
+
+
+def test_a_boot_that_is_wanted_no_more_ends_while_a_chain_is_staged(booting: Booting) -> None:
+    """Nothing is sent to the host then, which would notice."""
+    del booting.world.account.objects[(NAMES.index, booting.point.image_id)]
+    booting.images.vhd = images.numbered(images.chain(2).vhds, [1, 0])
+    booting.report.stop("nobody wants it")
+    booting.fails(exceptions.TransferFailed, "nobody wants it")
+    assert booting.images.opened[0].given == 0
 
 
 def test_a_boot_that_is_given_up_after_its_last_byte_is_not_handed_over(
