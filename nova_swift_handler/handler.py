@@ -21,6 +21,7 @@ import dataclasses
 import logging
 from typing import Any, Dict, List, Optional
 
+import eventlet
 import nova.conf
 from nova import exception as nova_exception
 from nova import objects
@@ -41,6 +42,10 @@ from nova_swift_handler.xapi.marked import MARK
 
 CONF = nova.conf.CONF
 LOG = logging.getLogger(__name__)
+
+_PATIENCE = 30.0
+"""Seconds that Glance has to say whether an image is still there: Nova itself sets no limit, and
+the transfer stands still meanwhile."""
 
 _BAD_IMAGE = (exceptions.VhdError, exceptions.ImageUnsupported, exceptions.ImageCorrupt)
 
@@ -199,7 +204,8 @@ def _check_image(context: Any, image_id: str) -> None:
     Whatever else Glance says, its token having expired among it, is no reason to give up.
     """
     try:
-        nova_glance.API().get(context, image_id)
+        with eventlet.Timeout(_PATIENCE, False):  # raises nothing
+            nova_glance.API().get(context, image_id)
     except nova_exception.ImageNotFound as error:
         raise exceptions.ImageUnavailable("image %s was deleted meanwhile" % image_id) from error
     except Exception:

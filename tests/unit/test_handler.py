@@ -21,6 +21,7 @@ import pytest
 
 pytest.importorskip("nova.virt.xenapi.vm_utils")
 
+import eventlet
 from nova import exception as nova_exception
 
 from nova_swift_handler import exceptions, handler
@@ -183,6 +184,12 @@ def test_other_answers_end_nothing(ask, monkeypatch, answer):
     answering(monkeypatch, answer)
     ask("upload")
     assert ask("download") == {"root": {"uuid": "v"}}
+
+
+def test_a_glance_that_never_answers_does_not_hold_a_snapshot_up(ask, monkeypatch):
+    monkeypatch.setattr(handler, "_PATIENCE", 0.1)
+    monkeypatch.setattr(handler.nova_glance.API, "get", lambda *args: eventlet.sleep(10 ** 6))
+    ask("upload")
 
 
 def test_an_image_that_lacks_the_signature_nova_demands_is_not_fetched(told, monkeypatch):

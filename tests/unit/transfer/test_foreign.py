@@ -282,6 +282,15 @@ def test_a_broken_chain_is_refused(staging: TransferSettings, data: bytes, match
     _refused(data, staging, exceptions.ChainBroken, match)
 
 
+def test_a_leaf_that_is_no_child_of_what_is_staged_makes_no_vdi(
+        staging: TransferSettings) -> None:
+    stranger = independent.build(len(_TWO.disk), {}, block_size=images.SMALL,
+                                 unique_id=b"a stranger's id ")
+    target = _refused(images.numbered([_TWO.vhds[0], stranger], [1, 0]), staging,
+                      exceptions.ChainBroken, "wants the parent")
+    assert target.disk is None
+
+
 def test_a_base_behind_a_whole_leaf_is_refused(staging: TransferSettings) -> None:
     data = images.tgz([("0.vhd", _ONE.vhds[0]), ("1.vhd", _TWO.vhds[1])])
     _refused(data, staging, exceptions.ChainBroken, r"no parent, yet 1\.vhd")
