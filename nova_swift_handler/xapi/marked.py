@@ -28,6 +28,7 @@ from typing import Any, Callable, List, Mapping, Optional, Tuple
 
 from nova_swift_handler import exceptions
 from nova_swift_handler.xapi import disk as disks
+from nova_swift_handler.xapi import errors
 from nova_swift_handler.xapi import session as sessions
 
 LOG = logging.getLogger(__name__)
@@ -131,6 +132,9 @@ def reap(session: sessions.Session, maker: str, sr_ref: str,
              if transfer_id.rpartition("/")[0] == maker and not alive(transfer_id)]
     destroyed = 0
     for uuid, transfer_id in found:
+        # It may have handed the VDI over since it was listed, and so have come to its end.
+        if not _is_still_of(session, uuid, transfer_id):
+            continue
         if disks.belongs_to_vm(session, uuid):
             LOG.warning("VDI %s looks as if transfer %s had left it, but a VM has it; take %s out "
                         "of its other_config", uuid, transfer_id, MARK)
@@ -140,6 +144,15 @@ def reap(session: sessions.Session, maker: str, sr_ref: str,
         disks.destroy_vdi(session, uuid)
         destroyed += 1
     return destroyed
+
+
+def _is_still_of(session: sessions.Session, uuid: str, transfer_id: str) -> bool:
+    try:
+        return _transfer(disks.get_record(session, uuid)) == transfer_id
+    except exceptions.XapiError as error:
+        if error.code not in errors.ABSENT:
+            raise
+        return False
 
 
 def _find(session: sessions.Session, transfer_id: str, sr_ref: str, doing: str) -> List[str]:

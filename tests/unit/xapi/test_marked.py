@@ -39,7 +39,7 @@ class Storage:
         self.looks = 0
         host.methods.update({
             "SR.get_uuid": lambda ref: "sr-uuid", "VDI.create": self.create,
-            "VDI.get_record": lambda ref: self.vdis[ref], "VDI.destroy": self.destroy,
+            "VDI.get_record": self.get, "VDI.destroy": self.destroy,
             "VDI.get_by_uuid": lambda uuid: "OpaqueRef:" + uuid,
             "SR.get_current_operations": self.current,
             "VDI.get_all_records_where": self.where,
@@ -54,6 +54,11 @@ class Storage:
             "uuid": uuid, "other_config": other_config, "virtual_size": size,
             "is_a_snapshot": snapshot}
         return "OpaqueRef:" + uuid
+
+    def get(self, ref: str) -> Dict[str, Any]:
+        if ref not in self.vdis:
+            raise hosts.Failure("HANDLE_INVALID", "VDI", ref)
+        return self.vdis[ref]
 
     def destroy(self, ref: str) -> str:
         del self.vdis[ref]
@@ -213,6 +218,21 @@ def test_what_a_dead_transfer_left_is_destroyed_and_nothing_else(
     assert sorted(storage.vdis) == ["OpaqueRef:" + name for name in (
         "alive", "as-if", "being-read", "clone-of-it", "guest", "of-a-vm", "of-another",
         "read-elsewhere", "snapshot", "snapshot-of-it")]
+
+
+def test_what_was_handed_over_just_now_stays_though_its_transfer_has_ended(
+        session: sessions.Session, storage: Storage) -> None:
+    """It was listed with its mark; Nova has it by now, and has yet to give it to a VM."""
+    storage.add("good", {marked.MARK: "nova-1/ending"})
+    storage.add("gone", {marked.MARK: "nova-1/ending"})
+
+    def end(transfer: str) -> bool:
+        marked.release(session, "good")
+        storage.vdis.pop("OpaqueRef:gone", None)
+        return False
+
+    assert marked.reap(session, "nova-1", SR, end) == 0
+    assert list(storage.vdis) == ["OpaqueRef:good"]
 
 
 def test_marks_of_transfers_that_nobody_is_named_in_are_nobodys(
