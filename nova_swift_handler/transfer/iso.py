@@ -31,7 +31,7 @@ from nova_swift_handler.catalog.publish import Publisher
 from nova_swift_handler.glance.image import Image
 from nova_swift_handler.glance.published import Published
 from nova_swift_handler.glance.settings import IN_PLACE
-from nova_swift_handler.store import probe
+from nova_swift_handler.store import lifetime, probe
 from nova_swift_handler.store.account import Account
 from nova_swift_handler.store.manifest import Entry
 from nova_swift_handler.transfer import begun, rawfile, snapshot, template
@@ -138,7 +138,7 @@ def _stored(services: Services, account: Account, image_id: str, path: str, size
              for number, offset in enumerate(range(0, size, step))]
     try:
         # Until it is registered: who brings Glance in step leaves alone what is being stored.
-        with Intent(account, container, upload_id, image_id):
+        with Intent(account, container, upload_id, image_id) as announced:
             # It is read twice, to be hashed and to be sent.
             with unchanged(path), futures.ThreadPoolExecutor(
                     services.transfer.upload_threads) as pool:
@@ -150,6 +150,9 @@ def _stored(services: Services, account: Account, image_id: str, path: str, size
                     progress(sum(part.size for part in entries), size)
             view = names.of_point(image_id, names.ISO_VIEW)
             publisher.put_manifest(view, entries, offered.ISO_CONTENT_TYPE)
+            if announced.lapsed():
+                for number, _offset, _size in parts:
+                    lifetime.pardon(account, container, names.segment(upload_id, number))
             publisher.enter(summary.of_iso(
                 image_id, container, size,
                 calendar.timegm(account.clock(container).utctimetuple())), view)

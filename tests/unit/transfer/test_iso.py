@@ -23,7 +23,7 @@ from typing import Any, Iterator, List
 import pytest
 
 from nova_swift_handler import exceptions
-from nova_swift_handler.catalog import names
+from nova_swift_handler.catalog import intent, names, sweep
 from nova_swift_handler.catalog.attributes import Attributes
 from nova_swift_handler.transfer import iso
 
@@ -83,3 +83,26 @@ def test_a_file_that_changes_while_it_is_stored_is_refused(
             _prepared(world, account, path)):
         pytest.fail("it was stored")
     assert _left(world) == []
+
+
+def test_an_iso_whose_storing_was_stopped_for_hours_stays_though_it_was_swept_meanwhile(
+        path: pathlib.Path) -> None:
+    at = 0
+    while True:
+        at += 1
+        world = World()
+        paused = Paused(world.account, at)
+
+        def stopped(world: World = world, paused: Paused = paused) -> None:
+            world.account.now += intent.LIFETIME + 1
+            paused.now = world.account.now
+            sweep.sweep(world.account, NAMES.isos, sweep.LEAST_GRACE, young=0, workers=1)
+
+        paused._act = stopped
+        with _prepared(world, paused, path):
+            pass
+        world.account.expire()
+        assert world.account.read(
+            NAMES.isos, names.of_point(IMAGE.id, names.ISO_VIEW)) == path.read_bytes()
+        if paused.made < at:
+            return
