@@ -26,6 +26,7 @@ import pytest
 from nova_swift_handler import exceptions
 from nova_swift_handler.catalog import intent, lookup, names, raw, sweep
 from nova_swift_handler.catalog.point import Point
+from nova_swift_handler.catalog.segment import Segment
 from nova_swift_handler.store.manifest import Entry
 from tests.unit.store.memory import MemoryAccount
 
@@ -285,6 +286,36 @@ def test_a_reference_without_use_goes_and_one_in_use_stays(world: World) -> None
     swept(world)
     world.account.expire()
     assert there not in world.account.objects
+
+
+def _dead_data(world: World) -> List[str]:
+    """Return the segments of volume a that no point names; the deleted third's."""
+    named = {segment.path for point in world.points() for segment in point.segments}
+    return [name for container, name in world.account.objects
+            if container == A and name.startswith(names.DATA)
+            and "/%s/%s" % (A, name) not in named and not name.endswith("/" + names.CLOSING)]
+
+
+@pytest.mark.parametrize("dry_run", [False, True])
+@pytest.mark.parametrize("kind", [intent.UPLOAD, intent.DELETE, intent.RAW])
+def test_while_somebody_is_at_work_nothing_is_condemned(world: World, kind: str,
+                                                        dry_run: bool) -> None:
+    with intent.Intent(world.account, A, "u", "image", kind=kind):
+        found = swept(world, dry_run=dry_run)
+    assert found.condemned == 0
+    assert found.spared >= len(_dead_data(world)) > 0
+    assert not _dated(world)
+
+
+def test_what_an_upload_elsewhere_may_come_to_name_is_kept_for_it(world: World) -> None:
+    kept, *others = _dead_data(world)
+    segment = Segment(A, kept, "", 0, 0)
+    with intent.Intent(world.account, NAMES.volume("b"), "u", "image", [segment]):
+        swept(world)
+    assert kept not in _dated(world)
+    assert set(others) <= set(_dated(world))
+    swept(world)
+    assert kept in _dated(world)
 
 
 def test_a_point_that_cannot_be_read_stops_it(world: World) -> None:
