@@ -18,7 +18,7 @@ from concurrent import futures
 from typing import Dict, List, NamedTuple, Optional
 
 from nova_swift_handler import exceptions, outline
-from nova_swift_handler.catalog import names, readable, views
+from nova_swift_handler.catalog import readable, views
 from nova_swift_handler.catalog.point import Point
 from nova_swift_handler.store import parallel
 from nova_swift_handler.store.account import Account
@@ -59,9 +59,7 @@ def tree(account: Account, container: str) -> List[Node]:
 
 def _node(account: Account, point: Point) -> Node:
     try:
-        parent = views.parent_of(account, point.container, point.image_id)
-        size = account.head(point.container, names.of_point(
-            point.image_id, names.DELTA_VIEW)).size
-        return Node(point, parent, size)
+        delta = views.delta_of(account, point.container, point.image_id)
+        return Node(point, delta.parent, delta.size)
     except exceptions.ObjectMissing:
         return Node(point, None, None)

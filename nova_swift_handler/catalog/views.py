@@ -206,11 +206,30 @@ class Views:
             self._container, name, data).etag, STRIDE, 1) for name in names.ZEROS]
 
 
-def parent_of(account: Account, container: str, image_id: str) -> Optional[str]:
-    """Return the image id of the point that a ``delta.vhd`` refers to; None for a whole disk.
+class Delta(NamedTuple):
+    """A ``delta.vhd`` that is stored.
+
+    :ivar parent: image id of the point that it refers to; None for a whole disk.
+    :ivar size: bytes.
+    """
+
+    parent: Optional[str]
+    size: int
+
+
+def delta_of(account: Account, container: str, image_id: str) -> Delta:
+    """Return what is known of a point's ``delta.vhd``.
 
     :raises ObjectMissing: there is no such view.
     """
     headers: Dict[str, str] = account.headers(
         container, names.of_point(image_id, names.DELTA_VIEW))
-    return headers.get(PARENT_META.lower()) or None
+    return Delta(headers.get(PARENT_META.lower()) or None, int(headers["content-length"]))
+
+
+def parent_of(account: Account, container: str, image_id: str) -> Optional[str]:
+    """Return the image id of the point that a ``delta.vhd`` refers to; None for a whole disk.
+
+    :raises ObjectMissing: there is no such view.
+    """
+    return delta_of(account, container, image_id).parent
