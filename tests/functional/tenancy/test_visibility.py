@@ -18,7 +18,10 @@ from typing import Any, Callable, Dict
 
 import pytest
 
+from nova_swift_handler import exceptions
+from nova_swift_handler.transfer import process
 from tests.functional.handler.bench import Bench, Host
+from tests.functional.proxy import Proxy
 from tests.functional.tenancy.conftest import Victim, booted
 
 _PATCH = {"Content-Type": "application/openstack-images-v2.1-json-patch"}
@@ -115,3 +118,29 @@ def test_the_owner_of_a_deactivated_image_gets_no_disk_either(bench: Bench, ext:
                                                              victim: Victim) -> None:
     _deactivated(bench, victim.image_id)
     assert booted(bench, ext, victim.image_id, "alice") is None
+
+
+@pytest.mark.parametrize("name", ["private again", "deactivated"])
+def test_what_is_taken_away_between_the_record_and_the_bytes_is_not_given(
+        bench: Bench, ext: Host, victim: Victim, name: str) -> None:
+    _public(bench, victim.image_id)
+    with bench.nothing_left(ext), Proxy(bench.env["glance_url"]) as proxy:
+        taken = proxy.when("^GET .*/file", lambda: _CASES[name][0](bench, victim.image_id))
+        with pytest.raises(exceptions.ImageUnavailable):
+            process.run(bench.boot_job(ext, victim.image_id, user=bench.token("bob"),
+                                       glance=proxy.url))
+    assert taken.hits == 1
+
+
+def test_a_boot_that_has_begun_is_brought_to_its_end(bench: Bench, ext: Host,
+                                                     victim: Victim) -> None:
+    """As is a download from Glance."""
+    _public(bench, victim.image_id)
+    with Proxy(bench.env["images_account_url"]) as proxy:
+        taken = proxy.when("^GET .*/point.json",
+                           lambda: show_to(bench, victim.image_id, "private", "admin"))
+        made = process.run(bench.boot_job(ext, victim.image_id, user=bench.token("bob"),
+                                          swift=proxy.url))
+    assert taken.hits == 1
+    assert ext.control.guest_sha256(made["vdi_uuid"]) == victim.sha256
+    assert booted(bench, ext, victim.image_id) is None
