@@ -272,6 +272,8 @@ _BROKEN: List[Any] = [
                  id="parent of another chain"),
     pytest.param(images.tgz([("0.vhd", _TWO.vhds[0])] * 2 + [("1.vhd", _TWO.vhds[1])]), "twice",
                  id="leaf repeated"),
+    pytest.param(images.tgz([("30.vhd", _TWO.vhds[1]), ("0.vhd", _TWO.vhds[0])]),
+                 "number 30, and no chain has more than 30", id="beyond the longest"),
     pytest.param(images.tgz([("1.vhd", _TWO.vhds[1]), ("0.vhd", _ONE.vhds[0])]), "whole disk",
                  id="whole leaf behind a base"),
 ]
