@@ -19,6 +19,7 @@ import logging
 from typing import Iterator, Optional
 
 from nova_swift_handler import exceptions
+from nova_swift_handler.glance.image import Image
 from nova_swift_handler.glance.service import ImageService
 from nova_swift_handler.transfer import alive
 from nova_swift_handler.transfer.jobs import operator, transfer_id
@@ -56,8 +57,18 @@ def remove_abandoned(images: ImageService, name: str, owner: Optional[str]) -> N
             LOG.warning("Image %s, called %r too, is queued, to be filled by %s; if nothing does "
                         "so any more, delete it", image.id, name, mark)
             continue
-        LOG.warning("Deleting image %s, which a command that was killed has left queued", image.id)
         try:
+            # It may have been filled since it was listed, and the command so have come to its end.
+            if not _is_left(images.get(image.id), mark):
+                continue
+            LOG.warning("Deleting image %s, which a command that was killed has left queued",
+                        image.id)
             images.delete(image.id)
+        except exceptions.ImageUnavailable:
+            continue
         except exceptions.GlanceError as error:
             LOG.warning("Image %s stays: %s", image.id, error)
+
+
+def _is_left(image: Image, mark: str) -> bool:
+    return image.status == "queued" and image.properties.get(MARK) == mark
