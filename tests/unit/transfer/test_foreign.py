@@ -284,13 +284,21 @@ def test_a_broken_chain_is_refused(staging: TransferSettings, data: bytes, match
     _refused(data, staging, exceptions.ChainBroken, match)
 
 
-def test_a_leaf_that_is_no_child_of_what_is_staged_makes_no_vdi(
-        staging: TransferSettings) -> None:
-    stranger = independent.build(len(_TWO.disk), {}, block_size=images.SMALL,
-                                 unique_id=b"a stranger's id ")
-    target = _refused(images.numbered([_TWO.vhds[0], stranger], [1, 0]), staging,
-                      exceptions.ChainBroken, "wants the parent")
+@pytest.mark.parametrize("strange", [1, 2])
+def test_what_is_no_child_of_what_is_staged_makes_no_vdi(staging: TransferSettings,
+                                                         strange: int) -> None:
+    made = images.chain(3)
+    stranger = independent.build(len(made.disk), {}, independent.DIFFERENCING, images.SMALL,
+                                 b"a stranger's id ", images.unique_id(2))
+    vhds = [*made.vhds[:strange], stranger, *made.vhds[strange + 1:]]
+    target = _refused(images.numbered(vhds, [2, 1, 0]), staging, exceptions.ChainBroken,
+                      "wants the parent")
     assert target.disk is None
+
+
+def test_a_vhd_of_less_than_nothing_makes_no_room_for_others(staging: TransferSettings) -> None:
+    with chain.Staging(staging) as staged, pytest.raises(exceptions.ImageCorrupt, match="have -5 byt"):
+        staged.add(1, -5, io.BytesIO(bytes(5)))
 
 
 def test_a_base_behind_a_whole_leaf_is_refused(staging: TransferSettings) -> None:
