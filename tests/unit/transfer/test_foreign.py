@@ -31,7 +31,7 @@ from hypothesis import strategies as st
 
 from nova_swift_handler import exceptions
 from nova_swift_handler.settings import TransferSettings
-from nova_swift_handler.transfer import chain, foreign
+from nova_swift_handler.transfer import chain, foreign, tgz
 
 from ..vhd import disks, independent
 from ..vhd.independent import Block
@@ -297,7 +297,7 @@ def test_what_is_no_child_of_what_is_staged_makes_no_vdi(staging: TransferSettin
 
 
 def test_a_vhd_of_less_than_nothing_makes_no_room_for_others(staging: TransferSettings) -> None:
-    with chain.Staging(staging) as staged, pytest.raises(exceptions.ImageCorrupt, match="have -5 byt"):
+    with chain.Staging(staging) as staged, pytest.raises(exceptions.ImageCorrupt, match="have -5"):
         staged.add(1, -5, io.BytesIO(bytes(5)))
 
 
@@ -445,6 +445,15 @@ def test_a_file_of_endless_holes_is_refused(staging: TransferSettings, name: str
     target = _refused(data, staging, exceptions.ImageUnsupported,
                       name + " stored as a sparse file")
     assert target.disk is None
+
+
+@pytest.mark.parametrize("behind", [True, False])
+def test_what_unpacks_to_much_else_is_not_read_to_its_end(
+        staging: TransferSettings, behind: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tgz, "_PASSED_OVER", 2 * _MIB)
+    raw = (gzip.decompress(images.numbered(_ONE.vhds)) + bytes(8 * _MIB) if behind else
+           gzip.decompress(images.tgz([("README", bytes(8 * _MIB))])))
+    _refused(gzip.compress(raw), staging, exceptions.ImageUnsupported, "of something else than")
 
 
 def test_a_tar_of_countless_files_is_refused(staging: TransferSettings) -> None:
