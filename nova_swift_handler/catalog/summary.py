@@ -75,8 +75,14 @@ class Summary:
     expires_at: Optional[int] = None
 
     def agrees(self, other: Summary) -> bool:
-        """Tell whether *other* says the same, but for what a point does not tell itself."""
-        return dataclasses.replace(self, chained=other.chained) == other
+        """Tell whether *other* says the same, but for what the disk itself does not tell.
+
+        Of an ISO that is also when it was stored: its object's date is near that, not the same.
+        """
+        own = dataclasses.replace(self, chained=other.chained)
+        if self.kind == ISO:
+            own = dataclasses.replace(own, stored_at=other.stored_at)
+        return own == other
 
 
 @dataclasses.dataclass(frozen=True)

@@ -127,3 +127,10 @@ def test_renewing_brings_nothing_back(world: World) -> None:
     world.account.delete(NAMES.index, point.image_id)
     with pytest.raises(exceptions.ObjectMissing):
         summary.renew(world.account, NAMES, other)
+
+
+def test_the_date_of_an_isos_object_need_not_be_the_one_that_lists_show() -> None:
+    told = summary.of_iso("i", NAMES.isos, 5, 7)
+    assert told.agrees(summary.of_iso("i", NAMES.isos, 5, 8))
+    assert not told.agrees(summary.of_iso("i", NAMES.isos, 6, 7))
+    assert not FULL.agrees(dataclasses.replace(FULL, stored_at=FULL.stored_at + 1))
