@@ -17,7 +17,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import time
-from typing import Dict, Iterator
+from typing import Dict, Iterator, Optional
 
 from nova_swift_handler import tally
 from nova_swift_handler.cli import base
@@ -29,12 +29,12 @@ class Run:
     """How a run ended.
 
     :ivar code: the exit code.
-    :ivar problems: how much it found wrong.
+    :ivar problems: how much it found wrong; None if it did not come to look.
     :ivar states: further metrics.
     """
 
     code: int = 0
-    problems: int = 0
+    problems: Optional[int] = None
     states: Dict[tally.Key, float] = dataclasses.field(default_factory=dict)
 
 
@@ -52,7 +52,9 @@ def recorded(command: base.Configured, program: str) -> Iterator[Run]:
     finally:
         labels = {"command": program}
         states = {tally.key(metrics.DURATION, labels): round(time.time() - begun, 3),
-                  tally.key(metrics.PROBLEMS, labels): run.problems, **run.states}
+                  **run.states}
+        if run.problems is not None:
+            states[tally.key(metrics.PROBLEMS, labels)] = run.problems
         if result == "success":
             states[tally.key(metrics.SUCCESS, labels)] = round(time.time())
         kept.write({**tally.TALLY.counts(),

@@ -105,6 +105,7 @@ class Drill(base.ShowOne):
             with contextlib.suppress(exceptions.StoreError):
                 record.keep_drill(account, point.container, point.image_id, [str(error)])
             raise
+        self._told.problems = 0
         record.keep_drill(account, point.container, point.image_id)
         return ("id", "container", "seed", "virtual_size", "bytes_read", "seconds",
                 "mb_per_second", "seconds_compared"), (

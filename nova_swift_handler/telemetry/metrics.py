@@ -76,8 +76,8 @@ FAMILIES: Dict[str, Family] = {
         "Unix time at which the last run without failure ended.")),
     DURATION: Family("gauge", ("command",), "Seconds that the last run took."),
     PROBLEMS: Family("gauge", ("command",), (
-        "What the last run found wrong: objects that are bad (verify), things that failed "
-        "(housekeep), differences (drill).")),
+        "What the last run that came to look found wrong: objects that are bad (verify), things "
+        "that failed (housekeep), differences (drill).")),
     POINTS: Family("gauge", ("kind",), (
         "What is stored, at the end of the last housekeep: snapshot, template, export or iso.")),
     STORED: Family("gauge", (), (
