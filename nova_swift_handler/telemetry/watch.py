@@ -67,7 +67,7 @@ class Watch:
         self._metrics = kept
         self._interval = interval
         self._payload: Dict[str, Any] = {
-            "transfer": kind, **facts, "seconds": 0.0, "done_bytes": 0, "total_bytes": 0,
+            "transfer": kind, **facts, "seconds": 0.0, "done_bytes": 0, "total_bytes": None,
             "read_bytes": 0, "sent_bytes": 0, "requests": 0, "retries": 0,
             **dict.fromkeys(_FROM_RESULT), "shared_blocks": None, "shared_bytes": None,
             "error_type": None, "error": None, "vdi_uuid": facts.get("vdi_uuid")}
@@ -113,7 +113,10 @@ class Watch:
     @_harmless
     def _end(self, error: Optional[BaseException]) -> None:
         outcome = "success"
-        if error is not None:
+        if error is None:
+            # Progress is told of now and then; what has ended is done.
+            self._payload["done_bytes"] = self._payload["total_bytes"]
+        else:
             outcome = type(error).__name__
             # Only what we say ourselves is known to hold no secrets.
             self._payload.update(error_type=outcome, error=str(error) if isinstance(
