@@ -20,7 +20,7 @@ from typing import List as ListOf
 
 from nova_swift_handler import exceptions, outline
 from nova_swift_handler.cli import base
-from nova_swift_handler.cli.columns import Bytes
+from nova_swift_handler.cli.columns import Blank, Bytes
 from nova_swift_handler.xapi import collectable, holders, repository, sizes, tree
 from nova_swift_handler.xapi.session import Session
 
@@ -34,14 +34,20 @@ def add_sr(parser: argparse.ArgumentParser) -> None:
 
 
 class List(base.Lister):
-    """List the SRs that hold VHDs."""
+    """List the SRs that hold VHDs, or with --iso those for ISO images."""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Add this command's options."""
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        parser.add_argument("--iso", action="store_true", help="List the SRs for ISO images.")
+        return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> Table:
         """Do it."""
         with Session(self.xapi_settings()) as session:
-            found = repository.every(session)
+            found = repository.every(session, parsed_args.iso)
         return (("UUID", "Name", "Type", "Layout", "Size", "Free", "Allocated"),
-                [(each.uuid, each.name, each.type, each.layout, Bytes(each.physical_size),
+                [(each.uuid, each.name, each.type, Blank(each.layout), Bytes(each.physical_size),
                   Bytes(each.free), Bytes(each.virtual_allocation)) for each in found])
 
 

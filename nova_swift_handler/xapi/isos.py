@@ -78,10 +78,10 @@ def find(session: sessions.Session, wanted: str) -> Repository:
     """
     ref = repository.find(session, wanted)
     where = repository.read(session, ref)
-    if where.type != "iso":
+    if where.type != repository.ISO:
         raise exceptions.XapiError(
-            f"{where} is no SR for ISO images: its type is {where.type}, not iso; name an ISO SR"
-            " (xe sr-list type=iso)")
+            f"{where} is no SR for ISO images: its type is {where.type}, not iso; name one that"
+            " `swift-vhd sr list --iso` shows")
     session.call("SR.scan", ref, doing=f"scanning {where}")
     return repository.read(session, ref)
 

@@ -26,6 +26,8 @@ NULL = "OpaqueRef:NULL"
 _FILE_TYPES = ("ext", "ext4", "xfs", "nfs", "file", "smb", "cephfs", "glusterfs", "moosefs", "zfs")
 """Those whose drivers derive from SM's FileSR, in XenServer or XCP-ng."""
 _LVM_TYPES = ("lvm", "lvmoiscsi", "lvmohba", "lvmofcoe")
+ISO = "iso"
+"""The type of SRs for ISO images."""
 _NO_ROOM = 16 * 1024 * 1024
 """Free bytes below which a failed write to a file SR is put down to lack of room."""
 
@@ -124,8 +126,11 @@ def run_full(session: sessions.Session, sr_ref: str,
                              failure.params)
 
 
-def every(session: sessions.Session) -> List[Repository]:
-    """Return the SRs that hold VHDs, by name."""
+def every(session: sessions.Session, iso: bool = False) -> List[Repository]:
+    """Return the SRs that hold VHDs, by name.
+
+    :param iso: those for ISO images instead.
+    """
     found = []
     for ref in session.call("SR.get_all", doing="listing the SRs"):
         try:
@@ -133,7 +138,8 @@ def every(session: sessions.Session) -> List[Repository]:
         except exceptions.XapiError as error:
             if error.code not in errors.ABSENT:
                 raise
-    return sorted((each for each in found if each.layout is not None),
+    return sorted((each for each in found if (
+        each.type == ISO if iso else each.layout is not None)),
                   key=lambda each: (each.name, each.uuid))
 
 
@@ -162,8 +168,8 @@ def find(session: sessions.Session, wanted: Optional[str] = None) -> str:
         return str(found[0])
     if not found:
         raise exceptions.XapiError(
-            f"looking up SR {wanted} failed: none has that uuid or name; swift-vhd sr list shows"
-            " those that are there", "UUID_INVALID", ("SR", wanted))
+            f"looking up SR {wanted} failed: none has that uuid or name; `swift-vhd sr list` shows"
+            " those of disks, with --iso those of ISOs", "UUID_INVALID", ("SR", wanted))
     uuids = sorted(str(session.call("SR.get_uuid", ref)) for ref in found)
     raise exceptions.XapiError(
         f"looking up SR {wanted} failed: {len(found)} have that name; name one by its uuid: "

@@ -239,6 +239,7 @@ def test_an_iso_whose_properties_are_damaged_keeps_its_vdi_and_hinders_no_other(
 
 def test_only_an_iso_sr_takes_isos(home: Town, rack: Rack) -> None:
     home.iso("one")
+    assert [row["UUID"] for row in home.rows("sr", "list", "--iso")] == [rack.sr]
     other = str(rack.simulated.ready["sr_uuid"])
     for argv in (("iso", "push", "one"), ("iso", "sync")):
         home.refuses(4, "no SR for ISO images", *argv, "--sr", other)

@@ -89,6 +89,7 @@ def pool(host: hosts.Host) -> Pool:
 
 def test_srs_that_hold_vhds_are_listed_by_name(session: sessions.Session, pool: Pool) -> None:
     assert [each.uuid for each in repository.every(session)] == ["d", "a", "b"]
+    assert [each.uuid for each in repository.every(session, iso=True)] == ["c"]
 
 
 @pytest.mark.parametrize(("wanted", "found"), [("a", "a"), ("Big", "d"), (None, "b")])
