@@ -104,7 +104,8 @@ class Up(command.Command):
                 print(log, file=sys.stderr)
             raise SandboxError(message) from error
         _collect(document)
-        print(f"up, in {document['root']}; `swift-vhd sandbox env -f json` tells the rest")
+        root = "" if parsed_args.root is None else " --root " + shlex.quote(parsed_args.root)
+        print(f"up, in {document['root']}; `swift-vhd sandbox env{root} -f json` tells the rest")
         files = [document["config_file"]] + [
             region["nova_conf"] for region in document["regions"][:1]]
         options = " ".join("--config-file " + shlex.quote(each) for each in files)
