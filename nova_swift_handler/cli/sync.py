@@ -43,6 +43,9 @@ class _Sync(base.Lister):
         parser.add_argument("--cafile", metavar="FILE",
                             help="Certificates to verify that catalogue's server with; those of "
                                  "the system by default.")
+        parser.add_argument("--moved-from", metavar="URL",
+                            help="With --from: where that catalogue was before. What was taken "
+                                 "there is from it.")
         parser.add_argument("--delete-lost", action="store_true",
                             help="Delete the images and properties of what has lost its data.")
         parser.add_argument("--force", action="store_true",
@@ -65,7 +68,10 @@ class _Sync(base.Lister):
         if parsed_args.url:
             return pull.sync(services.of(self), self.kind, parsed_args.url,
                              dry_run=parsed_args.dry_run, cafile=parsed_args.cafile,
-                             progress=shown)
+                             progress=shown, moved_from=parsed_args.moved_from)
+        if parsed_args.moved_from:
+            raise argparse.ArgumentTypeError(
+                "--moved-from is about another cloud's catalogue: name it with --from")
         return sync.sync(services.of(self), self.kind, dry_run=parsed_args.dry_run,
                          delete_lost=parsed_args.delete_lost, force=parsed_args.force,
                          progress=shown)

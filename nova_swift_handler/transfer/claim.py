@@ -80,13 +80,16 @@ def announced(account: Account, container: str, seed: str) -> Iterator[Announced
 
 
 def claim(images: ImageService, work: Announced, values: Dict[str, Any],
-          ours: Callable[[Image], bool]) -> Image:
+          ours: Callable[[Image], bool],
+          otherwise_used: Callable[[Image], bool] = lambda image: False) -> Image:
     """Return an image that is the caller's to make active, or is active already.
 
-    It has the id that was announced, or one derived from it if Glance has deleted that.
+    It has the id that was announced, or one derived from it if Glance has deleted that, or has
+    given it to what is something else by now.
 
     :param values: attributes and properties of the image.
     :param ours: tells whether an image that is there can be one that was made here for the same.
+    :param otherwise_used: tells whether one of those, which is active, is something else by now.
     :raises Busy: somebody else makes it.
     :raises NameRefused: another image has the id.
     """
@@ -108,7 +111,10 @@ def claim(images: ImageService, work: Announced, values: Dict[str, Any],
                 "image %s is needed for %r, and is another's: %r of project %s; delete that, or "
                 "this one here" % (image_id, values.get("name"), there.name, there.owner))
         if there.status in ("active", "deactivated"):
-            return there
+            if not otherwise_used(there):
+                return there
+            image_id = following(image_id)
+            continue
         work.check_alone()
         if there.status == "queued":
             return there

@@ -27,11 +27,13 @@ import os
 import threading
 import uuid
 from typing import Any, Callable, Collection, Dict, Iterator, List, Optional, Tuple
+from urllib import parse
 
 from keystoneauth1.session import Session
 
 from nova_swift_handler import exceptions
 from nova_swift_handler.catalog import catalogue, properties
+from nova_swift_handler.catalog.attributes import Attributes
 from nova_swift_handler.catalog.catalogue import Entry
 from nova_swift_handler.catalog.point import TEMPLATE
 from nova_swift_handler.catalog.publish import Subject
@@ -50,7 +52,7 @@ from nova_swift_handler.vhd.reader import StreamReader
 
 LOG = logging.getLogger(__name__)
 
-PULL, REPLACE, REFUSE, LEAVE = "pull", "replace", "refused", "left alone"
+PULL, REPLACE, ADOPT, REFUSE, LEAVE = "pull", "replace", "adopt", "refused", "left alone"
 
 SOURCE, SOURCE_SHA256 = "source", "source_sha256"
 """Keys of ``<name>.properties``: the catalogue it is from, and the digest that had."""
@@ -74,17 +76,19 @@ class Step(steps.Step):
 
 
 def sync(services: Services, kind: str, url: str, *, dry_run: bool,
-         cafile: Optional[str], progress: Progress) -> List[Step]:
+         cafile: Optional[str], progress: Progress,
+         moved_from: Optional[str] = None) -> List[Step]:
     """Do it; return what was, or in a dry run would be, done.  What fails is among that.
 
     :param kind: one of ``named.KINDS``.
     :param url: of the catalogue's index, or of the directory that it is in.
     :param cafile: certificates to verify that server's with; None is the system's.
+    :param moved_from: where the same catalogue was before: what was taken there is from it.
     :raises CatalogueInvalid: that is none, or not one that this release understands.
     :raises TransferFailed: it cannot be had.
     """
-    server = Server(url + catalogue.INDEX if url.endswith("/") else url,
-                    services.transfer.idle_timeout, cafile)
+    server = Server(_index(url), services.transfer.idle_timeout, cafile)
+    former = moved_from and Server(_index(moved_from), services.transfer.idle_timeout).source
     offered = [entry for entry in catalogue.parse(server.small(catalogue.LARGEST), server.source)
                if entry.kind == kind]
     for entry in offered:
@@ -94,30 +98,49 @@ def sync(services: Services, kind: str, url: str, *, dry_run: bool,
     container = named.container_of(services.containers, kind)
     stored = properties.every(account, container)
     planned = [step for step in (
-        _plan(entry, stored.get(entry.name), server.source) for entry in offered)
+        _plan(entry, stored.get(entry.name), server.source, former) for entry in offered)
         if step is not None]
     if not dry_run:
         puller = _Puller(services, ours, account, server, container, _Sum(progress, [
-            step.entry.size for step in planned if step.entry and step.error is None]))
+            step.entry.size for step in planned
+            if step.entry and step.action in (PULL, REPLACE)]))
         steps.carry_out(planned, puller.pull, workers=_AT_ONCE)
     return planned
 
 
-def _plan(entry: Entry, known: Optional[Dict[str, str]], source: str) -> Optional[Step]:
+def _index(url: str) -> str:
+    """Return the index's address; *url* may be that of its directory."""
+    try:
+        parts = parse.urlsplit(url)
+    except ValueError:
+        return url  # which the server's object refuses, with what is wrong
+    directory, _slash, last = parts.path.rpartition("/")
+    if "." in last:
+        return url
+    return parse.urlunsplit(parts._replace(
+        path="/".join([directory, *([last] if last else []), catalogue.INDEX])))
+
+
+def _plan(entry: Entry, known: Optional[Dict[str, str]], source: str,
+          former: Optional[str]) -> Optional[Step]:
     step = Step(PULL, entry.name, "", "there is none of this name here", entry=entry, old=known)
     if known is None:
         return step
     step.id = known.get("id", "")
-    if known.get(SOURCE) != source:
+    if SOURCE not in known or known[SOURCE] not in (source, former):
         step.action, step.why = REFUSE, "the name is taken by something else"
         step.error = exceptions.NameRefused(
             "%s %r is not taken from %s: what is called so here is %s; rename that (`swift-vhd %s "
-            "set --name`) or delete it" % (
+            "set --name`) or delete it%s" % (
                 entry.kind, entry.name, source, "from " + known[SOURCE] if SOURCE in known
-                else "this cloud's own", entry.kind))
+                else "this cloud's own", entry.kind, ", or, if that is the same catalogue at its "
+                "former address, say --moved-from" if SOURCE in known else ""))
         return step
     if known.get(SOURCE_SHA256) == entry.sha256:
-        return None
+        if known[SOURCE] == source:
+            return None
+        step.action, step.why = ADOPT, "taken from there when it was elsewhere"
+        return step
     step.action, step.why = REPLACE, "the catalogue has another version"
     return step
 
@@ -148,17 +171,23 @@ class _Puller:
             with claim.announced(self._account, self._container, seed) as work:
                 if properties.read(self._account, self._container, entry.name) != step.old:
                     raise claim.Busy("%r was changed, or taken, meanwhile" % entry.name)
-                step.id = self._pull(entry, step.old, work)
+                if step.action == ADOPT:
+                    properties.write(self._account, self._container, entry.name, {
+                        **(step.old or {}), SOURCE: self._server.source})
+                else:
+                    step.id = self._pull(entry, step.old, work)
         except claim.Busy as busy:
             step.action, step.why = LEAVE, str(busy)
 
     def _pull(self, entry: Entry, old: Optional[Dict[str, str]], work: claim.Announced) -> str:
         images = self._services.images(None, self._session)
         project = self._session.get_project_id()
+        kept = _of_this_cloud(old or {})
+        attributes = entry.attributes.changed(kept)
         image = claim.claim(images, work, {
             **entry.attributes.image(entry.name), "visibility": "private",
             "disk_format": "vhd" if entry.kind == TEMPLATE else "iso",
-            "container_format": "bare"}, lambda there: there.owner == project)
+            "container_format": "bare"}, lambda there: there.owner == project, self._has_a_name)
         if image.status != "queued":
             raise exceptions.NameRefused(
                 "image %s was made of %r before, is %s, and has no properties here any more; "
@@ -166,17 +195,38 @@ class _Puller:
         with template.undone(images, image.id):
             how, _why = images.choose(image.id)
             stored = self._template if entry.kind == TEMPLATE else self._iso
-            with stored(entry, image, how in IN_PLACE) as (values, published), self._described(
+            with stored(entry, attributes, image, how in IN_PLACE) as (
+                    values, published), self._described(
                     images, entry, {**values, SOURCE: self._server.source,
                                     SOURCE_SHA256: entry.sha256}, old):
                 snapshot.register(images, image.id, published)
+        self._offer(images, image.id, entry, kept)
         return image.id
 
+    def _has_a_name(self, image: Image) -> bool:
+        """Tell whether an image, which was made of an entry, is called something here.
+
+        Something else, that is: who asks has seen that nothing of this content has the name.
+        """
+        return properties.of_image(self._account, self._container, image.id) is not None
+
+    def _offer(self, images: ImageService, image_id: str, entry: Entry, kept: Attributes) -> None:
+        """Offer an image as the one before it was."""
+        wanted = kept.image(entry.name)
+        if wanted == {"name": entry.name}:
+            return
+        try:
+            images.change(image_id, wanted)
+        except exceptions.GlanceError as error:
+            LOG.warning("Image %s of %r is not offered as the version before it was; "
+                        "`swift-vhd %s sync` does that: %s",
+                        image_id, entry.name, entry.kind, error)
+
     @contextlib.contextmanager
-    def _template(self, entry: Entry, image: Image,
+    def _template(self, entry: Entry, attributes: Attributes, image: Image,
                   for_glance: bool) -> Iterator[Tuple[Dict[str, str], Any]]:
         subject = Subject(image.id, TEMPLATE, image.id, image.owner or "", image.created_at,
-                          properties.origin(entry.name, entry.attributes))
+                          properties.origin(entry.name, attributes))
         report = Report(lambda event: None)
         disk = _Offered(self._server, entry, self._services.transfer.download_threads,
                         self._progress.add)
@@ -186,7 +236,7 @@ class _Puller:
                 self._account, self._services, point, report)
 
     @contextlib.contextmanager
-    def _iso(self, entry: Entry, image: Image,
+    def _iso(self, entry: Entry, attributes: Attributes, image: Image,
              for_glance: bool) -> Iterator[Tuple[Dict[str, str], Any]]:
         settings = self._services.transfer
         if entry.size > settings.staging_limit:
@@ -208,7 +258,7 @@ class _Puller:
                     "ISO %r cannot be staged in %s: %s; make room or set staging_dir in "
                     "[swift_vhd]" % (entry.name, settings.staging_dir, error.strerror)) from error
             with iso.prepared(self._services, self._account, image, entry.name, path,
-                              entry.attributes, lambda done, total: None,
+                              attributes, lambda done, total: None,
                               for_glance) as prepared:
                 yield prepared
 
@@ -222,7 +272,8 @@ class _Puller:
         account, container = self._account, self._container
         aside = ""
         if old is not None:
-            aside = "%s@%s" % (entry.name[:_LONGEST], old.get(SOURCE_SHA256, "")[:12])
+            aside = self._free("%s@%s" % (entry.name[:_LONGEST], old.get(SOURCE_SHA256, "")[:12]),
+                               old["id"])
             properties.write(account, container, aside, {**old, "name": aside})
         try:
             properties.write(account, container, entry.name, values)
@@ -245,6 +296,19 @@ class _Puller:
             LOG.warning("The former image %s of %r still goes by that name; `swift-vhd %s sync` "
                         "gives it its new one, %r: %s", old["id"], entry.name, entry.kind, aside,
                         error)
+
+
+    def _free(self, name: str, image_id: str) -> str:
+        """Return a name that nothing but an image has: *name*, or one like it.
+
+        A version that came back, and has gone again, is not the first of its name.
+        """
+        found, number = name, 1
+        while (properties.read(self._account, self._container, found) or {}).get(
+                "id", image_id) != image_id:
+            number += 1
+            found = "%s-%d" % (name, number)
+        return found
 
 
 class _Offered(DiskSource):
@@ -318,6 +382,17 @@ class _Sum:
         with self._lock:
             self._done += count
             self._progress(self._done, self._total)
+
+
+def _of_this_cloud(old: Dict[str, str]) -> Attributes:
+    """Return what goes over to a new version: who sees it, and whether it may be deleted.
+
+    All else of an image is what the catalogue says of the version.
+
+    :param old: properties of the one before it.
+    """
+    had = Attributes.parse(old)
+    return Attributes(visibility=had.visibility, protected=had.protected)
 
 
 def _check_properties(entry: Entry) -> None:

@@ -223,10 +223,84 @@ def test_a_new_version_gets_the_name_and_the_former_one_stays_hidden(
         "debian", former["name"]}
 
 
+def _published(home: Town, seed: int) -> str:
+    """Publish another ``debian``; return its disk's digest."""
+    home.run("template", "delete", "debian")
+    _shown, digest = home.template("debian", seed)
+    home.rows("template", "publish", "debian")
+    return digest
+
+
+def test_who_may_use_a_template_is_not_changed_by_a_new_version(
+        home: Town, abroad: Town) -> None:
+    _published(home, 1)
+    url = _index_of(home)
+    [first] = abroad.rows("template", "sync", "--from", url)
+    assert abroad.image(first["ID"])["visibility"] == "private"
+    assert abroad.run("template", "set", "debian", "--public", "--protected", "--min-ram", "64",
+                      "--property", "own=1")[0] == 0
+    _published(home, 2)
+    [row] = abroad.rows("template", "sync", "--from", url)
+    image = abroad.image(row["ID"])
+    assert (image["visibility"], image["protected"], image["min_ram"]) == ("public", True, 0)
+    assert "own" not in image
+    assert abroad.rows("template", "sync") == []
+    for name in ("debian", abroad.image(first["ID"])["name"]):
+        assert abroad.run("template", "set", name, "--unprotected")[0] == 0
+
+
+def test_a_version_that_was_renamed_here_stays_and_is_taken_anew(
+        home: Town, abroad: Town) -> None:
+    digest = _published(home, 1)
+    url = _index_of(home)
+    [first] = abroad.rows("template", "sync", "--from", url)
+    assert abroad.run("template", "set", "debian", "--name", "mine")[0] == 0
+    [row] = abroad.rows("template", "sync", "--from", url)
+    assert (row["Action"], abroad.disk(row["ID"])) == ("pull", digest)
+    assert abroad.image(first["ID"])["name"] == "mine" and row["ID"] != first["ID"]
+    assert abroad.rows("template", "sync", "--from", url) == []
+    assert abroad.rows("template", "sync") == []
+
+
+def test_a_catalogue_may_go_back_to_a_former_version_and_on_again(
+        home: Town, abroad: Town) -> None:
+    ids = []
+    for seed in (1, 2, 1, 2):
+        digest = _published(home, seed)
+        [row] = abroad.rows("template", "sync", "--from", _index_of(home))
+        assert abroad.disk(row["ID"]) == digest
+        ids.append(row["ID"])
+    assert len(set(ids)) == 4
+    listed = abroad.rows("template", "list")
+    assert sorted(row["ID"] for row in listed) == sorted(ids)
+    assert len({row["Name"] for row in listed}) == 4
+    assert abroad.rows("template", "sync") == []
+
+
+def test_a_catalogue_that_has_moved_is_the_same_one_where_that_is_said(
+        home: Town, abroad: Town, mirror: Mirror) -> None:
+    [first] = abroad.rows("template", "sync", "--from", mirror.url)
+    url = _index_of(home)
+    abroad.refuses(9, "say --moved-from", "template", "sync", "--from", url)
+    moved = ("template", "sync", "--from", url, "--moved-from", mirror.url)
+    [row] = abroad.rows(*moved, "--dry-run")
+    assert (row["Action"], row["ID"]) == ("adopt", first["ID"])
+    [row] = abroad.rows(*moved)
+    assert (row["Action"], row["ID"]) == ("adopt", first["ID"])
+    assert abroad.rows("template", "sync", "--from", url) == []
+    # A new version there, of what was not looked at since it moved.
+    abroad.rows("template", "sync", "--from", mirror.url, "--moved-from", url)
+    _published(home, 2)
+    [row] = abroad.rows(*moved)
+    assert row["Action"] == "replace"
+    assert abroad.rows("template", "sync", "--from", url) == []
+    abroad.refuses(2, "--from", "template", "sync", "--moved-from", mirror.url)
+
+
 def test_a_mirror_on_a_plain_server_serves_as_well(
         home: Town, abroad: Town, mirror: Mirror) -> None:
     mirror.cuts = 3
-    [row] = abroad.rows("template", "sync", "--from", mirror.url)
+    [row] = abroad.rows("template", "sync", "--from", mirror.url.rstrip("/"))
     values = home.properties("template", "debian")
     assert values is not None and abroad.disk(row["ID"]) == home.disk(values["id"])
     assert mirror.cuts == 0
