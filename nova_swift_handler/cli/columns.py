@@ -14,14 +14,18 @@
 
 from __future__ import annotations
 
-from typing import Any, Mapping, Tuple
+import email.utils
+import time
+from typing import Any, Mapping, Optional, Tuple, Union
 
 from cliff import columns
 
 Shown = Tuple[Tuple[str, ...], Tuple[Any, ...]]
 """Names and values, as cliff takes them to show one thing."""
 
-_BYTES = ("virtual_size", "vhd_size", "sent_bytes", "size")
+_BYTES = ("virtual_size", "vhd_size", "sent_bytes", "size", "logical", "stored")
+_TIMES = ("stored_at", "expires")
+_NUMBERS = ("min_disk", "min_ram")
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 
 
@@ -33,6 +37,30 @@ class Bytes(columns.FormattableColumn):
     def human_readable(self) -> str:
         """Return it with a unit."""
         return size(self._value)
+
+
+class Blank(columns.FormattableColumn):
+    """What need not be there: nothing for people if it is not, null for programs."""
+
+    _value: Any
+
+    def human_readable(self) -> str:
+        """Return it in words."""
+        return "" if self._value is None else str(self._value)
+
+
+class Names(columns.FormattableColumn):
+    """Several names: one after the other for people, a list for programs."""
+
+    _value: Any
+
+    def human_readable(self) -> str:
+        """Return them in a row."""
+        return ", ".join(self._value)
+
+    def machine_readable(self) -> Any:
+        """Return them as a list."""
+        return list(self._value)
 
 
 def size(value: Any) -> str:
@@ -51,5 +79,25 @@ def shown(values: Mapping[str, Any]) -> Shown:
 
 
 def typed(name: str, value: Any) -> Any:
-    """Return a value as it is shown under *name*."""
-    return Bytes(int(value)) if name in _BYTES and str(value).isdigit() else value
+    """Return a value as it is shown under *name*; texts that stand for others become those."""
+    if name in _BYTES and (value is None or str(value).isdigit()):
+        return Bytes(None if value is None else int(value))
+    if name in _TIMES:
+        return moment(value)
+    if name in _NUMBERS and str(value).isdigit():
+        return int(value)
+    if name == "protected" and value in ("true", "false"):
+        return value == "true"
+    return value
+
+
+def moment(value: Union[int, str, None]) -> Optional[str]:
+    """Return a time as it is shown, by ISO 8601, in UTC; None if unknown.
+
+    :param value: seconds since 1970, or the time as HTTP writes it.
+    """
+    if value is None:
+        return None
+    seconds = (value if isinstance(value, int)
+               else email.utils.parsedate_to_datetime(value).timestamp())
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))

@@ -23,6 +23,7 @@ from nova_swift_handler import exceptions
 from nova_swift_handler.catalog import deletion
 from nova_swift_handler.catalog.point import EXPORT
 from nova_swift_handler.cli import base, services, upkeep
+from nova_swift_handler.cli.columns import Names
 from nova_swift_handler.store import probe
 from nova_swift_handler.transfer import census, prune
 
@@ -73,8 +74,8 @@ class Delete(base.Lister):
             done = deletion.delete(
                 account, reached.containers, abilities, point, parsed_args.force,
                 functools.partial(images.delete, image_id) if known else lambda: None)
-            rows.append((image_id, point.container, done.removed, ", ".join(done.relinked),
-                         ", ".join(done.unlinked)))
+            rows.append((image_id, point.container, done.removed, Names(done.relinked),
+                         Names(done.unlinked)))
         return ("Image", "Container", "Objects Removed", "Relinked", "Unlinked"), rows
 
 

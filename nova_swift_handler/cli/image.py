@@ -15,11 +15,10 @@
 from __future__ import annotations
 
 import argparse
-import email.utils
 from typing import Any, List, Tuple
 
 from nova_swift_handler.cli import base, plain, services
-from nova_swift_handler.cli.columns import Bytes
+from nova_swift_handler.cli.columns import Bytes, moment, typed
 from nova_swift_handler.transfer import listing, particulars
 from nova_swift_handler.transfer.listing import Row
 
@@ -27,7 +26,7 @@ _COLUMNS = ("ID", "Name", "Kind", "Status", "Virtual Size", "Stored", "Depth", "
 _LONG = ("ID", "Name", "Kind", "Project", "Status", "Visibility", "Form", "Virtual Size",
          "Logical", "Stored", "Depth", "Parent", "Base", "Volume", "Container", "Sequence",
          "Stored At", "Orphan")
-_SIZES = ("virtual_size", "vhd_size", "size", "logical", "stored")
+_SIZES = ("virtual_size", "logical", "stored")
 
 
 class Listing(base.Lister):
@@ -75,8 +74,8 @@ def _value(row: Row, column: str) -> Any:
     value = getattr(row, name)
     if name in _SIZES:
         return Bytes(value)
-    if name == "stored_at" and value is not None:
-        return email.utils.formatdate(value, usegmt=True)
+    if name == "stored_at":
+        return moment(value)
     return value
 
 
@@ -92,10 +91,8 @@ class Show(base.ShowOne):
     def take_action(self, parsed_args: argparse.Namespace) -> Tuple[Tuple[str, ...],
                                                                     Tuple[Any, ...]]:
         """Do it."""
-        values = particulars.show(services.of(self), parsed_args.id)
-        for name in _SIZES:
-            if name in values:
-                values[name] = Bytes(values[name])
+        values = {name: typed(name, value) for name, value in particulars.show(
+            services.of(self), parsed_args.id).items()}
         if parsed_args.formatter == "table":
             values["problems"] = "\n".join(values["problems"])
             for name in ("properties", "origin"):

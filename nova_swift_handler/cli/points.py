@@ -15,7 +15,6 @@
 from __future__ import annotations
 
 import argparse
-import email.utils
 from typing import Any, Dict, List, Tuple
 
 from nova_swift_handler.catalog import (
@@ -31,7 +30,7 @@ from nova_swift_handler.catalog import (
 )
 from nova_swift_handler.catalog.point import Point
 from nova_swift_handler.cli import base, services
-from nova_swift_handler.cli.columns import Bytes
+from nova_swift_handler.cli.columns import Bytes, moment, typed
 from nova_swift_handler.cli.images import Images
 from nova_swift_handler.store import probe
 
@@ -71,8 +70,8 @@ class Points(base.Lister):
             for point in entries:
                 row: Tuple[Any, ...] = (
                     point.image_id, places.volume_of(containers, container), point.kind,
-                    point.sequence, email.utils.formatdate(point.stored_at, usegmt=True),
-                    Bytes(point.virtual_size), Bytes(point.stored), point.parent)
+                    point.sequence, moment(point.stored_at), Bytes(point.virtual_size),
+                    Bytes(point.stored), point.parent)
                 if parsed_args.glance:
                     image = images.get(point.image_id)
                     row += (image.name if image else None, image.status if image else "missing")
@@ -100,10 +99,8 @@ class Show(_OfPoint):
         account = reached.account()
         point = places.wanted(account, reached.containers, parsed_args.id)
         values: Dict[str, Any] = {
-            name: value for name, value in point.as_json().items()
+            name: typed(name, value) for name, value in point.as_json().items()
             if name not in ("regions", "segments")}
-        for name in ("virtual_size", "vhd_size", "sent_bytes"):
-            values[name] = Bytes(values[name])
         values["regions"] = len(point.regions)
         values["segments"] = len(point.segments)
         values["delta_parent"] = views.parent_of(account, point.container, point.image_id)
@@ -143,8 +140,8 @@ class Chain(base.Lister):
 
 
 def _sizes(point: Point, delta_size: Any) -> Tuple[Any, ...]:
-    return (point.sequence, point.stored_at, Bytes(point.virtual_size), Bytes(point.vhd_size),
-            Bytes(delta_size), Bytes(point.sent_bytes))
+    return (point.sequence, moment(point.stored_at), Bytes(point.virtual_size),
+            Bytes(point.vhd_size), Bytes(delta_size), Bytes(point.sent_bytes))
 
 
 class Raw(_OfPoint):

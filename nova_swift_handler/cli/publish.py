@@ -19,7 +19,7 @@ from typing import Any, Dict, List, Tuple
 
 from nova_swift_handler.catalog.point import TEMPLATE
 from nova_swift_handler.cli import base, progress, services
-from nova_swift_handler.cli.columns import Bytes
+from nova_swift_handler.cli.columns import Bytes, moment
 from nova_swift_handler.cli.export import seconds
 from nova_swift_handler.transfer import named
 from nova_swift_handler.transfer.publication import Publication
@@ -45,7 +45,7 @@ class _Catalogue(base.Lister):
         """Return what is published as cliff takes it."""
         self.app.stderr.write("The index: %s\n" % publication.url)
         return (("Name", "Size", "SHA256", "Expires"),
-                [(entry["name"], Bytes(entry["size"]), entry["sha256"], entry["expires"])
+                [(entry["name"], Bytes(entry["size"]), entry["sha256"], moment(entry["expires"]))
                  for entry in entries])
 
 

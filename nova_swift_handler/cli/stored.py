@@ -72,8 +72,9 @@ class Listing(Kind, base.Lister):
         """Do it."""
         reached = services.of(self)
         found = properties.each(reached.account(), self.container(reached))
-        return (tuple(column.replace("_", " ").title() for column in self.columns),
-                [tuple(typed(column, values.get(column, "")) for column in self.columns)
+        return (tuple(column.replace("_", " ").title() if column != "id" else "ID"
+                      for column in self.columns),
+                [tuple(typed(column, values.get(column)) for column in self.columns)
                  for values in found])
 
 

@@ -23,6 +23,7 @@ from nova_swift_handler import exceptions, tally
 from nova_swift_handler.catalog import containers, sweep
 from nova_swift_handler.catalog.retention import Policy
 from nova_swift_handler.cli import base, exit_codes, monitor, offering, plain, progress, services
+from nova_swift_handler.cli.columns import Blank
 from nova_swift_handler.telemetry import metrics
 from nova_swift_handler.transfer import housekeep, reconcile
 
@@ -88,7 +89,7 @@ class _Upkeep(base.Lister, abc.ABC):
             self.app.stderr.write("swift-vhd: %s\n" % plain.line(error))
         if kept.errors:
             self._code = exit_codes.of(kept.errors[0])
-        nothing = ("",) * len(_FIGURES)
+        nothing = (Blank(None),) * len(_FIGURES)
         rows: List[Any] = [(each.container, each.image_id, each.what, each.detail, *nothing)
                            for each in kept.findings]
         rows += [("", image_id, "no rule keeps it: deleted", "", *nothing)

@@ -18,7 +18,7 @@ import argparse
 from typing import Any, List, Tuple
 
 from nova_swift_handler.cli import base, ending, offering, progress, services
-from nova_swift_handler.cli.columns import Bytes, Shown, shown
+from nova_swift_handler.cli.columns import Blank, Bytes, Names, Shown, shown
 from nova_swift_handler.transfer import disks, volume
 from nova_swift_handler.transfer.report import Report
 
@@ -40,8 +40,8 @@ class Listing(base.Lister):
     def take_action(self, parsed_args: argparse.Namespace) -> Tuple[Tuple[str, ...], List[Any]]:
         """Do it."""
         return ("ID", "Name", "SR", "Virtual Size", "VMs", "Instance", "Points", "Newest"), [
-            (each.uuid, each.name, each.sr, Bytes(each.virtual_size), ", ".join(each.vms),
-             each.instance, each.points, each.newest)
+            (each.uuid, each.name, each.sr, Bytes(each.virtual_size), Names(each.vms),
+             each.instance, each.points, Blank(each.newest or None))
             for each in disks.listing(services.with_host(self), parsed_args.sr)]
 
 

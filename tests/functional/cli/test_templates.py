@@ -274,7 +274,7 @@ def test_a_change_that_was_killed_is_mended_by_saying_it_again(
     terminal.value(*command)
     assert desk.bench.image(template["id"])["name"] == new
     assert "vm_mode" not in desk.bench.image(template["id"])
-    (row,) = [row for row in terminal.value("template", "list") if row["Id"] == template["id"]]
+    (row,) = [row for row in terminal.value("template", "list") if row["ID"] == template["id"]]
     assert row["Name"] == new
     assert terminal.value("template", "show", new)["differs_in_glance"] == []
 

@@ -151,7 +151,7 @@ def test_snapshots_are_deleted_and_pruned_on_demand(here: Site, disk: Disk, capf
     assert "--with-image" in capfd.readouterr().err
     assert here.run("snapshot", "prune") == 3
     gone, = here.command(capfd, "snapshot", "delete", "--with-image", ids[0])
-    assert (gone["Image"], gone["Relinked"]) == (ids[0], ids[1])
+    assert (gone["Image"], gone["Relinked"]) == (ids[0], [ids[1]])
     assert not here.services().images(None).exists(ids[0])
     assert here.run("snapshot", "delete", ids[0]) == 5
     plan = here.command(capfd, "snapshot", "prune", "--keep-last", "1")
@@ -184,7 +184,7 @@ def test_a_snapshot_with_a_damaged_child_is_deleted_by_force(
     assert "--force" in told
     assert child in told
     gone, = here.command(capfd, "snapshot", "delete", "--force", first)
-    assert (gone["Relinked"], gone["Unlinked"]) == ("", child)
+    assert (gone["Relinked"], gone["Unlinked"]) == ([], [child])
     assert here.find(first) is None
     _check(here, {last: stored[last]})
     here.account.put(container, table, whole)
