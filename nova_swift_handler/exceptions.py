@@ -25,6 +25,10 @@ class SwiftVhdError(Exception):
     """Base of all errors raised by nova_swift_handler."""
 
 
+class NotThere(SwiftVhdError):
+    """What somebody named is not there, or not any more, whichever side should have it."""
+
+
 # -- vhd --------------------------------------------------------------------------------------
 
 class VhdError(SwiftVhdError):
@@ -52,6 +56,10 @@ class XapiError(SwiftVhdError):
         super().__init__(message)
         self.code = code
         self.params = tuple(params)
+
+
+class RecordMissing(XapiError, NotThere):
+    """XAPI has nothing of the uuid or name that it was asked for."""
 
 
 class XapiUnreachable(XapiError):
@@ -131,6 +139,10 @@ class GlanceBroken(GlanceError):
 
 class ImageUnavailable(GlanceError):
     """Glance does not give this image to this user, or it does not exist."""
+
+
+class ImageMissing(ImageUnavailable, NotThere):
+    """Glance has no such image, or shows it to others only, which it does not tell apart."""
 
 
 class AccessRefused(ImageUnavailable):

@@ -40,6 +40,8 @@ def find(account: Account, containers: names.Containers, image_id: str) -> Optio
     :raises StoreError: Swift could not be asked, which is not the same as no.
     :raises PointInvalid: there is one, and it cannot be used.
     """
+    if not names.is_id(image_id):
+        return None  # other names in the index are not images', or not there at all
     try:
         entry = account.get_json(containers.index, image_id)
         if "/disk.vhd" not in entry["view"]:

@@ -21,7 +21,7 @@ from typing import List
 from nova_swift_handler import exceptions
 from nova_swift_handler.catalog import lookup, names, readable
 from nova_swift_handler.catalog.point import Point
-from nova_swift_handler.store import parallel
+from nova_swift_handler.store import parallel, presence
 from nova_swift_handler.store.account import Account
 
 
@@ -35,6 +35,19 @@ def everywhere(account: Account, containers: names.Containers) -> List[str]:
     return [*volumes(account, containers), containers.templates]
 
 
+def volume(account: Account, containers: names.Containers, volume_id: str) -> str:
+    """Return the container of a volume that somebody has named.
+
+    :raises NotThere: nothing was ever stored of it, or nothing is any more.
+    """
+    container = containers.volume(volume_id)
+    if not presence.container_exists(account, container):
+        raise exceptions.NotThere(
+            "nothing is stored of a volume %s; `swift-vhd store usage` shows all volumes"
+            % volume_id)
+    return container
+
+
 def volume_of(containers: names.Containers, container: str) -> str:
     """Return the volume id of a container; of the templates', its name."""
     prefix = containers.volume("")
@@ -44,11 +57,12 @@ def volume_of(containers: names.Containers, container: str) -> str:
 def wanted(account: Account, containers: names.Containers, image_id: str) -> Point:
     """Return the point of an image.
 
-    :raises PointInvalid: there is none, or it cannot be used.
+    :raises NotThere: there is none.
+    :raises PointInvalid: it cannot be used.
     """
     point = lookup.find(account, containers, image_id)
     if point is None:
-        raise exceptions.PointInvalid(
+        raise exceptions.NotThere(
             "the index has no disk of image %s; if there should be one, run `swift-vhd store "
             "rebuild`, which also tells of lost ones" % image_id)
     return point

@@ -17,7 +17,7 @@ from __future__ import annotations
 import argparse
 from typing import Any, List, Tuple
 
-from nova_swift_handler.cli import base, ending, progress
+from nova_swift_handler.cli import base, ending, given, progress
 from nova_swift_handler.cli.sr import add_sr
 from nova_swift_handler.transfer import leftovers
 from nova_swift_handler.xapi import coalescing, copying, leaf, marked, repository, tree
@@ -42,21 +42,22 @@ class Coalesce(base.Lister):
         parser.add_argument("--wait", action="store_true",
                             help="Wait until the collector has done all that it can, and tell "
                                  "what it cannot do and why. It may take 300 seconds to begin.")
-        parser.add_argument("--vdi", action="append", default=[], metavar="VDI",
+        parser.add_argument("--vdi", action="append", default=[], type=given.name, metavar="VDI",
                             help="Wait for the chain of this VDI only. Can be repeated.")
         parser.add_argument("--patience", type=float, default=coalescing.PATIENCE,
                             metavar="SECONDS",
                             help="Give up waiting when nothing has changed for so long (default: "
                                  "%(default)g).")
-        parser.add_argument("--leaf", action="append", default=[], metavar="VM",
+        parser.add_argument("--leaf", action="append", default=[], type=given.name, metavar="VM",
                             help="Merge the leaves of this VM's disks at once, by SM's plugin "
                                  "coalesce-leaf. A running VM is SUSPENDED meanwhile. LVM SRs "
                                  "only. Can be repeated.")
-        parser.add_argument("--flatten", action="append", default=[], metavar="VDI",
+        parser.add_argument("--flatten", action="append", default=[], type=given.name,
+                            metavar="VDI",
                             help="Copy this VDI to a new one that has no chain, and show its "
                                  "uuid. The VDI itself stays as it is: attach the copy instead, "
                                  "then destroy it. No VM may be writing to it. Can be repeated.")
-        parser.add_argument("--to", metavar="SR",
+        parser.add_argument("--to", type=given.name, metavar="SR",
                             help="Make flat copies on this SR, not on that of the VDI.")
         return parser
 

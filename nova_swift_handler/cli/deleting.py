@@ -20,9 +20,9 @@ import time
 from typing import Any, List, Tuple
 
 from nova_swift_handler import exceptions
-from nova_swift_handler.catalog import deletion
+from nova_swift_handler.catalog import deletion, places
 from nova_swift_handler.catalog.point import EXPORT
-from nova_swift_handler.cli import base, services, upkeep
+from nova_swift_handler.cli import base, given, services, upkeep
 from nova_swift_handler.cli.columns import Names
 from nova_swift_handler.store import probe
 from nova_swift_handler.transfer import census, prune
@@ -37,7 +37,8 @@ class Delete(base.Lister):
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Add this command's options."""
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
-        parser.add_argument("images", nargs="+", metavar="IMAGE", help="Ids of their images.")
+        parser.add_argument("images", nargs="+", type=given.name, metavar="IMAGE",
+                            help="Ids of their images.")
         parser.add_argument("--with-image", action="store_true",
                             help="Delete the image in Glance too, if it is there; without, it "
                                  "must be gone.")
@@ -58,7 +59,7 @@ class Delete(base.Lister):
         for image_id in parsed_args.images:
             point = deletion.find(account, reached.containers, image_id)
             if point is None:
-                raise exceptions.ObjectMissing(
+                raise exceptions.NotThere(
                     "Deleting %s: no snapshot or template of that image is stored; "
                     "`swift-vhd snapshot list` and `template list` show what is" % image_id)
             known = census.image_of(images, point) is not None
@@ -86,7 +87,7 @@ class Prune(base.Lister):
         """Add this command's options."""
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
         upkeep.add_policy(parser)
-        parser.add_argument("--volume", default="", metavar="ID",
+        parser.add_argument("--volume", type=given.name, metavar="ID",
                             help="Of this volume only: of a Nova instance's root disk, the "
                                  "instance's id.")
         parser.add_argument("--force", action="store_true",
@@ -107,6 +108,8 @@ class Prune(base.Lister):
         account, images = reached.account(ours), reached.images(None, ours)
         where = reached.containers
         abilities = probe.abilities(account, where.index)
+        if parsed_args.volume:
+            places.volume(account, where, parsed_args.volume)
         taken = census.take(account, where, images, parsed_args.force)
         verdicts = prune.plan(taken, rules, parsed_args.with_images, parsed_args.volume)
         for verdict in verdicts if parsed_args.yes else []:

@@ -22,10 +22,11 @@ code   meaning
 4      XAPI could not be reached, or refused or failed what was asked
 5      Swift or Keystone could not be reached, or refused or failed what was asked
 6      Glance could not be reached, or refused or failed what was asked
-7      the data is bad: a VHD, an image or a stored disk that cannot be used
+7      the data is bad, or not of the kind that is wanted: it cannot be used
 8      a transfer did not come to its end
 9      another error that this program knows and explains
 10     ``doctor`` found something wrong
+11     what was named is not there, or not any more, whichever side should have it
 130    interrupted from the keyboard
 141    whoever read the output went away
 143    told to end by SIGTERM
@@ -44,12 +45,14 @@ GLANCE = 6
 BAD_DATA = 7
 KNOWN = 9
 UNHEALTHY = 10
+NOT_THERE = 11
 INTERRUPTED = 130
 BROKEN_PIPE = 141
 TERMINATED = 143
 
 # The first that fits counts.
 _CODES = (
+    (exceptions.NotThere, NOT_THERE),
     (exceptions.ConfigError, 3),
     (exceptions.ImageCorrupt, BAD_DATA),
     (exceptions.StoreCorrupt, BAD_DATA),
@@ -66,7 +69,7 @@ _CODES = (
     # Options that do not go together, which the parser itself cannot tell.
     (argparse.ArgumentTypeError, USAGE),
     # A file that somebody has named.
-    (FileNotFoundError, KNOWN),
+    (FileNotFoundError, NOT_THERE),
     (PermissionError, KNOWN),
     (IsADirectoryError, KNOWN),
     (NotADirectoryError, KNOWN),

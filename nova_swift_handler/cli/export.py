@@ -17,7 +17,7 @@ from __future__ import annotations
 import argparse
 import re
 
-from nova_swift_handler.cli import base, ending, progress, services
+from nova_swift_handler.cli import base, ending, given, progress, services
 from nova_swift_handler.cli.columns import Shown, shown
 from nova_swift_handler.transfer import export
 from nova_swift_handler.transfer.report import Report
@@ -73,7 +73,7 @@ class Export(_Address):
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Add this command's options."""
         parser = super().get_parser(prog_name)
-        parser.add_argument("vdi", metavar="VDI", help="Its uuid.")
+        parser.add_argument("vdi", type=given.name, metavar="VDI", help="Its uuid.")
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> Shown:
@@ -95,7 +95,7 @@ class Address(_Address):
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Add this command's options."""
         parser = super().get_parser(prog_name)
-        parser.add_argument("id", metavar="ID",
+        parser.add_argument("id", type=given.name, metavar="ID",
                             help="Id of the image of a snapshot or template, or of an export.")
         return parser
 

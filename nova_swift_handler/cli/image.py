@@ -17,7 +17,7 @@ from __future__ import annotations
 import argparse
 from typing import Any, List, Tuple
 
-from nova_swift_handler.cli import base, plain, services
+from nova_swift_handler.cli import base, given, plain, services
 from nova_swift_handler.cli.columns import Bytes, moment, typed
 from nova_swift_handler.transfer import listing, particulars
 from nova_swift_handler.transfer.listing import Row
@@ -44,14 +44,15 @@ class Listing(base.Lister):
         parser.add_argument("--long", action="store_true",
                             help="Show all columns; for programs (-f json) all are shown anyway.")
         parser.add_argument("--kind", choices=listing.KINDS, help="Only this kind.")
-        parser.add_argument("--project", metavar="ID", help="Only images of this project.")
-        parser.add_argument("--status", metavar="STATUS",
+        parser.add_argument("--project", type=given.name, metavar="ID",
+                            help="Only images of this project.")
+        parser.add_argument("--status", type=given.name, metavar="STATUS",
                             help="Only images of this status in Glance, such as active; missing "
                                  "for what has no image.")
-        parser.add_argument("--volume", metavar="VOLUME",
+        parser.add_argument("--volume", type=given.name, metavar="VOLUME",
                             help="Only points of this volume: the uuid of a Nova instance, or of "
                                  "a VDI that Nova does not run.")
-        parser.add_argument("--name", metavar="PATTERN",
+        parser.add_argument("--name", type=given.name, metavar="PATTERN",
                             help="Only images whose name is like this: * stands for anything, ? "
                                  "for one character.")
         parser.add_argument("--orphans", action="store_true",
@@ -85,7 +86,8 @@ class Show(base.ShowOne):
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Add this command's options."""
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
-        parser.add_argument("id", metavar="ID", help="Id of the image, or of an export.")
+        parser.add_argument("id", type=given.name, metavar="ID",
+                            help="Id of the image, or of an export.")
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> Tuple[Tuple[str, ...],

@@ -29,7 +29,7 @@ from nova_swift_handler.catalog import (
     views,
 )
 from nova_swift_handler.catalog.point import Point
-from nova_swift_handler.cli import base, services
+from nova_swift_handler.cli import base, given, services
 from nova_swift_handler.cli.columns import Bytes, moment, typed
 from nova_swift_handler.cli.images import Images
 from nova_swift_handler.store import probe
@@ -43,7 +43,7 @@ class Points(base.Lister):
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Add this command's options."""
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
-        parser.add_argument("--volume", metavar="VOLUME",
+        parser.add_argument("--volume", type=given.name, metavar="VOLUME",
                             help="Only this volume: the uuid of a Nova instance, or of a VDI that "
                                  "Nova does not run.")
         parser.add_argument("--glance", action="store_true",
@@ -56,7 +56,7 @@ class Points(base.Lister):
         account, containers = reached.account(), reached.containers
         images = Images(reached, parsed_args.glance, many=True)
         if parsed_args.volume:
-            container = containers.volume(parsed_args.volume)
+            container = places.volume(account, containers, parsed_args.volume)
             points, findings = readable.points(account, container)
             readable.tell(findings)
             found = {container: [summary.of_point(point) for point in points]}
@@ -85,7 +85,8 @@ class _OfPoint(base.ShowOne):
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Add this command's options."""
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
-        parser.add_argument("id", metavar="ID", help="Id of the point's Glance image.")
+        parser.add_argument("id", type=given.name, metavar="ID",
+                            help="Id of the point's Glance image.")
         return parser
 
 
@@ -119,7 +120,7 @@ class Chain(base.Lister):
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Add this command's options."""
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
-        parser.add_argument("volume", metavar="VOLUME",
+        parser.add_argument("volume", type=given.name, metavar="VOLUME",
                             help="The uuid of a Nova instance, or of a VDI that Nova does not "
                                  "run.")
         return parser
@@ -127,7 +128,9 @@ class Chain(base.Lister):
     def take_action(self, parsed_args: argparse.Namespace) -> Table:
         """Do it."""
         reached = services.of(self)
-        nodes = tree.tree(reached.account(), reached.containers.volume(parsed_args.volume))
+        account = reached.account()
+        nodes = tree.tree(account, places.volume(account, reached.containers,
+                                                 parsed_args.volume))
         columns = ("Sequence", "Stored At", "Virtual Size", "Disk Size", "Delta Size",
                    "Sent Bytes")
         drawn = parsed_args.formatter == "table"

@@ -18,7 +18,7 @@ import argparse
 from typing import Any, Dict, List, Tuple
 
 from nova_swift_handler.catalog.point import TEMPLATE
-from nova_swift_handler.cli import base, progress, services
+from nova_swift_handler.cli import base, given, progress, services
 from nova_swift_handler.cli.columns import Bytes, moment
 from nova_swift_handler.cli.export import seconds
 from nova_swift_handler.transfer import named
@@ -53,7 +53,7 @@ class _Publish(_Catalogue):
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Add this command's options."""
         parser = super().get_parser(prog_name)
-        parser.add_argument("names", nargs="*", metavar="NAME",
+        parser.add_argument("names", nargs="*", type=given.name, metavar="NAME",
                             help="What is to be published as well.")
         return parser
 
@@ -69,7 +69,7 @@ class _Unpublish(_Catalogue):
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Add this command's options."""
         parser = super().get_parser(prog_name)
-        parser.add_argument("names", nargs="+", metavar="NAME",
+        parser.add_argument("names", nargs="+", type=given.name, metavar="NAME",
                             help="What is to be published no more.")
         return parser
 

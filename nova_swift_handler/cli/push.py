@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import argparse
 
-from nova_swift_handler.cli import base, ending, progress, services
+from nova_swift_handler.cli import base, ending, given, progress, services
 from nova_swift_handler.cli.columns import Shown, shown
 from nova_swift_handler.transfer import push
 
@@ -30,8 +30,8 @@ class Push(base.ShowOne):
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Add this command's options."""
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
-        parser.add_argument("name", metavar="NAME", help="What it is called.")
-        parser.add_argument("--sr", metavar="SR", required=True,
+        parser.add_argument("name", type=given.name, metavar="NAME", help="What it is called.")
+        parser.add_argument("--sr", type=given.name, metavar="SR", required=True,
                             help="Uuid or name of an ISO SR.")
         return parser
 

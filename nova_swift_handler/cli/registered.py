@@ -17,7 +17,7 @@ from __future__ import annotations
 import argparse
 from typing import Any, List, Optional, Tuple
 
-from nova_swift_handler.cli import base, ending, exit_codes, progress, services
+from nova_swift_handler.cli import base, ending, exit_codes, given, progress, services
 from nova_swift_handler.cli.columns import Bytes
 from nova_swift_handler.cli.export import seconds
 from nova_swift_handler.transfer import convert, relocate
@@ -34,7 +34,7 @@ class Convert(base.ShowOne):
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Add this command's options."""
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
-        parser.add_argument("id", metavar="ID", help="Id of the image.")
+        parser.add_argument("id", type=given.name, metavar="ID", help="Id of the image.")
         parser.add_argument("--to", choices=[convert.OVF], required=True,
                             help="ovf: a gzipped tar of one VHD, as direct_vhd and "
                                  "vdi_remote_stream make and boot it.")
@@ -68,7 +68,8 @@ class Relocate(base.Lister):
         """Add this command's options."""
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
         which = parser.add_mutually_exclusive_group(required=True)
-        which.add_argument("ids", metavar="ID", nargs="*", default=[], help="Ids of images.")
+        which.add_argument("ids", type=given.name, metavar="ID", nargs="*", default=[],
+                           help="Ids of images.")
         which.add_argument("--all", action="store_true", help="All images.")
         parser.add_argument("--within", type=seconds, default="30d", metavar="TIME",
                             help="Renew TempURLs that expire within this time: a number and s, m, "

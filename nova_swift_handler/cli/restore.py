@@ -22,7 +22,7 @@ from typing import Any, Tuple
 
 from nova_swift_handler import exceptions
 from nova_swift_handler.catalog import places, record
-from nova_swift_handler.cli import base, ending, monitor, progress, services
+from nova_swift_handler.cli import base, ending, given, monitor, progress, services
 from nova_swift_handler.cli.columns import Bytes, size
 from nova_swift_handler.transfer import drill, restore
 
@@ -37,7 +37,8 @@ class Restore(base.Command):
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Add this command's options."""
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
-        parser.add_argument("id", metavar="ID", help="Id of the point's Glance image.")
+        parser.add_argument("id", type=given.name, metavar="ID",
+                            help="Id of the point's Glance image.")
         parser.add_argument("path", metavar="FILE", help="The file to write.")
         parser.add_argument("--format", dest="disk_format", choices=restore.FORMATS,
                             default=restore.VHD,
@@ -70,7 +71,8 @@ class Drill(base.ShowOne):
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Add this command's options."""
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
-        parser.add_argument("--id", metavar="ID", help="This point, not one at random.")
+        parser.add_argument("--id", type=given.name, metavar="ID",
+                            help="This point, not one at random.")
         parser.add_argument("--seed", type=int, metavar="N",
                             help="Choose as the drill that showed this number did.")
         parser.add_argument("--directory", metavar="DIR",

@@ -19,7 +19,7 @@ from typing import Any, Dict, Iterable, Optional, Tuple
 from typing import List as ListOf
 
 from nova_swift_handler import exceptions, outline
-from nova_swift_handler.cli import base
+from nova_swift_handler.cli import base, given
 from nova_swift_handler.cli.columns import Blank, Bytes
 from nova_swift_handler.xapi import collectable, holders, repository, sizes, tree
 from nova_swift_handler.xapi.session import Session
@@ -29,7 +29,7 @@ Table = Tuple[Tuple[str, ...], ListOf[Any]]
 
 def add_sr(parser: argparse.ArgumentParser) -> None:
     """Add the argument that names an SR."""
-    parser.add_argument("sr", metavar="SR", nargs="?",
+    parser.add_argument("sr", type=given.name, metavar="SR", nargs="?",
                         help="Its uuid or name; the pool's default SR if it is left out.")
 
 
@@ -99,7 +99,7 @@ class Chain(base.Lister):
         """Add this command's options."""
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
         add_sr(parser)
-        parser.add_argument("--vdi", metavar="VDI",
+        parser.add_argument("--vdi", type=given.name, metavar="VDI",
                             help="Only the tree of this VDI; the SR need not be named then.")
         return parser
 
@@ -144,8 +144,8 @@ class Chain(base.Lister):
 def _tree_of(forest: tree.Forest, uuid: str, where: repository.Repository) -> ListOf[tree.Vdi]:
     chain = forest.chain(uuid)
     if not chain:
-        raise exceptions.XapiError(f"looking up VDI {uuid} failed: it is not on {where}",
-                                   "UUID_INVALID", ("VDI", uuid))
+        raise exceptions.RecordMissing(f"looking up VDI {uuid} failed: it is not on {where}",
+                                       "UUID_INVALID", ("VDI", uuid))
     return chain[-1:]
 
 

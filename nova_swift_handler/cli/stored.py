@@ -19,7 +19,7 @@ from typing import Any, Dict, List, Tuple
 
 from nova_swift_handler.catalog import properties
 from nova_swift_handler.catalog.attributes import Attributes
-from nova_swift_handler.cli import base, offering, services
+from nova_swift_handler.cli import base, given, offering, services
 from nova_swift_handler.cli.columns import Shown, shown, typed
 from nova_swift_handler.transfer import named
 from nova_swift_handler.transfer.jobs import Services
@@ -41,7 +41,7 @@ class Kind:
 
     def add_wanted(self, parser: argparse.ArgumentParser, **more: Any) -> None:
         """Add the argument that says which one is meant."""
-        parser.add_argument("wanted", metavar="NAME",
+        parser.add_argument("wanted", type=given.name, metavar="NAME",
                             help="Its name, or the id of its image.", **more)
 
 
@@ -51,7 +51,8 @@ class Create(base.ShowOne):
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Add the options of both."""
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
-        parser.add_argument("name", metavar="NAME", help="What it is to be called.")
+        parser.add_argument("name", type=given.name, metavar="NAME",
+                            help="What it is to be called.")
         self.add_source(parser)
         offering.add_options(parser)
         parser.set_defaults(visibility="private")
@@ -113,7 +114,8 @@ class Set(Kind, base.ShowOne):
         """Add this command's options."""
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
         self.add_wanted(parser)
-        parser.add_argument("--name", metavar="NEW", help="What it is to be called from now on.")
+        parser.add_argument("--name", type=given.name, metavar="NEW",
+                            help="What it is to be called from now on.")
         offering.add_options(parser)
         parser.add_argument("--unset", metavar="KEY", action="append", default=[],
                             type=offering.key,

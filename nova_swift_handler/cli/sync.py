@@ -18,7 +18,7 @@ import argparse
 from typing import Any, List, Sequence, Tuple
 
 from nova_swift_handler.catalog.point import TEMPLATE
-from nova_swift_handler.cli import base, ending, exit_codes, plain, progress, services
+from nova_swift_handler.cli import base, ending, exit_codes, given, plain, progress, services
 from nova_swift_handler.transfer import named, pull, push, steps, sync
 
 _COLUMNS = ("Action", "Name", "ID", "Why")
@@ -116,7 +116,8 @@ class Isos(_Sync):
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Add this command's options."""
         parser = super().get_parser(prog_name)
-        parser.add_argument("--sr", metavar="SR", help="Uuid or name of an ISO SR.")
+        parser.add_argument("--sr", type=given.name, metavar="SR",
+                            help="Uuid or name of an ISO SR.")
         parser.add_argument("--delete", action="store_true",
                             help="With --sr: remove from it what was put there by this program "
                                  "and is stored no more.")

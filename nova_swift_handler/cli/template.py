@@ -20,7 +20,7 @@ from typing import ContextManager
 
 from nova_swift_handler.catalog import headers, properties
 from nova_swift_handler.catalog.point import TEMPLATE
-from nova_swift_handler.cli import ending, offering, progress, services, stored, verify
+from nova_swift_handler.cli import ending, given, offering, progress, services, stored, verify
 from nova_swift_handler.cli.columns import Shown, shown, size
 from nova_swift_handler.transfer import formats, named, restore, template, volume
 
@@ -48,9 +48,10 @@ class Create(stored.Create):
         group.add_argument("--from", dest="paths", nargs="+", metavar="FILE",
                            help="A file with a disk, or the VHDs of a chain; - is the standard "
                                 "input, which is first copied to staging_dir.")
-        group.add_argument("--from-image", metavar="ID",
+        group.add_argument("--from-image", type=given.name, metavar="ID",
                            help="Id of the image of a disk that is stored here.")
-        group.add_argument("--from-vdi", metavar="UUID", help="A VDI of the host's pool.")
+        group.add_argument("--from-vdi", type=given.name, metavar="UUID",
+                           help="A VDI of the host's pool.")
         parser.add_argument("--format", dest="disk_format", choices=formats.FORMATS,
                             help="What the file is, whatever its bytes look like; raw takes them "
                                  "as they are.")

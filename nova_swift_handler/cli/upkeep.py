@@ -22,8 +22,18 @@ from typing import Any, List, Optional, Tuple
 from nova_swift_handler import exceptions, tally
 from nova_swift_handler.catalog import containers, sweep
 from nova_swift_handler.catalog.retention import Policy
-from nova_swift_handler.cli import base, exit_codes, monitor, offering, plain, progress, services
+from nova_swift_handler.cli import (
+    base,
+    exit_codes,
+    given,
+    monitor,
+    offering,
+    plain,
+    progress,
+    services,
+)
 from nova_swift_handler.cli.columns import Blank
+from nova_swift_handler.store import presence
 from nova_swift_handler.telemetry import metrics
 from nova_swift_handler.transfer import housekeep, reconcile
 
@@ -156,7 +166,7 @@ class Sweep(_Upkeep):
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Add this command's options."""
         parser = super().get_parser(prog_name)
-        parser.add_argument("containers", nargs="*", metavar="CONTAINER",
+        parser.add_argument("containers", nargs="*", type=given.name, metavar="CONTAINER",
                             help="Sweep these only.")
         return parser
 
@@ -164,14 +174,19 @@ class Sweep(_Upkeep):
         """Do it, and return what was done."""
         kept = housekeep.Kept()
         reached = services.of(self)
+        account = reached.account()
         for name in parsed_args.containers:
             if not containers.is_holding(reached.containers, name):
                 raise exceptions.NameRefused(
                     "Sweeping %s: it is no container of this installation's templates, ISOs or "
                     "volumes, so what is in it is not this program's to condemn" % name)
+            if not presence.container_exists(account, name):
+                raise exceptions.NotThere(
+                    "Sweeping %s: there is no such container; `swift-vhd store usage` shows all "
+                    "volumes" % name)
         housekeep.swept_all(
             reached, kept, parsed_args.dry_run, shown, parsed_args.containers
-            or containers.holding(reached.account(), reached.containers))
+            or containers.holding(account, reached.containers))
         return kept
 
 

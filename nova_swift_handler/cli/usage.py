@@ -19,9 +19,8 @@ import dataclasses
 import logging
 from typing import Any, List, Tuple
 
-from nova_swift_handler import exceptions
 from nova_swift_handler.catalog import places, usage
-from nova_swift_handler.cli import base, services
+from nova_swift_handler.cli import base, given, services
 from nova_swift_handler.cli.columns import Bytes
 from nova_swift_handler.store import probe
 
@@ -66,7 +65,7 @@ class Usage(base.Lister):
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Add this command's options."""
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
-        parser.add_argument("--volume", metavar="VOLUME",
+        parser.add_argument("--volume", type=given.name, metavar="VOLUME",
                             help="The points of this volume, one by one.")
         parser.add_argument("--points", action="store_true", help="All points, one by one.")
         return parser
@@ -76,18 +75,14 @@ class Usage(base.Lister):
         reached = services.of(self)
         containers = reached.containers
         account = reached.account()
+        only = (places.volume(account, containers, parsed_args.volume) if parsed_args.volume
+                else None)
         found = usage.usage(account, places.everywhere(account, containers))
         for each in found:
             for problem in each.unreadable:
                 LOG.warning("%s/%s cannot be read, so what only it names counts as unused: %s; %s",
                             problem.container, problem.name, problem.problem, problem.what_to_do)
-        if parsed_args.volume:
-            found = [each for each in found
-                     if each.container == containers.volume(parsed_args.volume)]
-            if not found:
-                raise exceptions.ObjectMissing(
-                    "nothing is stored of a volume %s; `swift-vhd store usage` shows all volumes"
-                    % parsed_args.volume)
+        found = [each for each in found if only in (None, each.container)]
         if parsed_args.volume or parsed_args.points:
             return ("ID", "Volume", "Sequence", "Virtual Size", "Logical", "Freed", "Shared"), [
                 (each.point.image_id, places.volume_of(containers, each.point.container),

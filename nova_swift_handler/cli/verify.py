@@ -22,7 +22,7 @@ from typing import Any, Iterable, List, Tuple
 from nova_swift_handler import exceptions
 from nova_swift_handler.catalog import places, rebuild, record, verify
 from nova_swift_handler.catalog.finding import Finding
-from nova_swift_handler.cli import base, exit_codes, monitor, progress, services
+from nova_swift_handler.cli import base, exit_codes, given, monitor, progress, services
 from nova_swift_handler.cli.images import Images
 from nova_swift_handler.store import presence, probe
 
@@ -108,16 +108,20 @@ class SnapshotVerify(Verify):
         """Add this command's options."""
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
         what = parser.add_mutually_exclusive_group(required=True)
-        what.add_argument("id", metavar="ID", nargs="?", help="Id of the point's Glance image.")
-        what.add_argument("--volume", metavar="VOLUME", help="All points of this volume.")
+        what.add_argument("id", type=given.name, metavar="ID", nargs="?",
+                          help="Id of the point's Glance image.")
+        what.add_argument("--volume", type=given.name, metavar="VOLUME",
+                          help="All points of this volume.")
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> Table:
         """Do it."""
         reached = services.of(self)
+        account = reached.account()
         if parsed_args.volume:
-            return self.verified(parsed_args, [reached.containers.volume(parsed_args.volume)])
-        point = places.wanted(reached.account(), reached.containers, parsed_args.id)
+            return self.verified(parsed_args, [
+                places.volume(account, reached.containers, parsed_args.volume)])
+        point = places.wanted(account, reached.containers, parsed_args.id)
         return self.verified(parsed_args, [point.container], [point.image_id])
 
 
@@ -148,7 +152,8 @@ class Rebuild(Judging):
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Add this command's options."""
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
-        parser.add_argument("--volume", metavar="VOLUME", help="Only this volume.")
+        parser.add_argument("--volume", type=given.name, metavar="VOLUME",
+                            help="Only this volume.")
         parser.add_argument("--dry-run", action="store_true",
                             help="Show what would be done, and do nothing.")
         parser.add_argument("--all", dest="everything", action="store_true",
@@ -162,7 +167,7 @@ class Rebuild(Judging):
         reached = services.of(self)
         account, containers = reached.account(), reached.containers
         images = Images(reached, not parsed_args.no_glance)
-        wanted = ([containers.volume(parsed_args.volume)] if parsed_args.volume
+        wanted = ([places.volume(account, containers, parsed_args.volume)] if parsed_args.volume
                   else places.everywhere(account, containers))
         abilities = probe.abilities(account, containers.index)
         rows = []

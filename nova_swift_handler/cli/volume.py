@@ -17,7 +17,7 @@ from __future__ import annotations
 import argparse
 from typing import Any, List, Tuple
 
-from nova_swift_handler.cli import base, ending, offering, progress, services
+from nova_swift_handler.cli import base, ending, given, offering, progress, services
 from nova_swift_handler.cli.columns import Blank, Bytes, Names, Shown, shown
 from nova_swift_handler.transfer import disks, volume
 from nova_swift_handler.transfer.report import Report
@@ -34,7 +34,8 @@ class Listing(base.Lister):
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Add this command's options."""
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
-        parser.add_argument("--sr", metavar="SR", help="Only this SR: its uuid or name.")
+        parser.add_argument("--sr", type=given.name, metavar="SR",
+                            help="Only this SR: its uuid or name.")
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> Tuple[Tuple[str, ...], List[Any]]:
@@ -55,12 +56,12 @@ class Snapshot(base.ShowOne):
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Add this command's options."""
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
-        parser.add_argument("vdi", metavar="VDI", help="Its uuid.")
+        parser.add_argument("vdi", type=given.name, metavar="VDI", help="Its uuid.")
         parser.add_argument("--name", default="", help="The image's name; the VDI's by default.")
         parser.add_argument("--image-property", dest="properties", metavar="KEY=VALUE",
                             action="append", default=[], type=offering.pair,
                             help="Set a property of the Glance image. Can be repeated.")
-        parser.add_argument("--owner", metavar="PROJECT",
+        parser.add_argument("--owner", type=given.name, metavar="PROJECT",
                             help="Id of the project that is to own the image; the service "
                                  "account's by default.")
         parser.add_argument("--wait", action="store_true",
@@ -82,10 +83,11 @@ class Create(base.ShowOne):
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Add this command's options."""
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
-        parser.add_argument("--from", dest="source", nargs="+", required=True, metavar="SOURCE",
+        parser.add_argument("--from", dest="source", nargs="+", required=True, type=given.name,
+                            metavar="SOURCE",
                             help="The id of an image or export; or a VHD file, or all VHD files "
                                  "of a chain in any order.")
-        parser.add_argument("--sr", metavar="SR",
+        parser.add_argument("--sr", type=given.name, metavar="SR",
                             help="The SR's uuid or name; the pool's default SR by default.")
         parser.add_argument("--name", required=True, help="The VDI's name.")
         return parser

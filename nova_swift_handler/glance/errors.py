@@ -86,7 +86,7 @@ def from_response(response: Any, doing: str, key: Optional[str] = None,
                   "together with a service account that has the role 'service'." if as_user else
                   " Keystone gave the service account a token that Glance does not accept.")
     elif status in (404, 410):
-        kind = exceptions.ImageUnavailable
+        kind = exceptions.ImageMissing
         advice = f" The image does not exist, was deleted meanwhile, or {who} may not see it."
     elif status == 403:
         kind = exceptions.AccessRefused

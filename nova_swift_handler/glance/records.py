@@ -14,6 +14,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from typing import Any, Dict, Iterator, List, Mapping, Optional
 
@@ -28,6 +29,16 @@ PATCH = "application/openstack-images-v2.1-json-patch"
 _PAGE = 1000  # what Glance's api_limit_max allows by default; it gives fewer if that is less
 
 
+def path_of(image_id: str, doing: str) -> str:
+    """Return the path of an image that somebody may have named.
+
+    :raises ImageMissing: it would be the path of something else, so it is no image's id.
+    """
+    if not re.fullmatch(r"[\w-]+", image_id, re.ASCII):
+        raise exceptions.ImageMissing(f"{doing}: {image_id!r} is no id of an image.")
+    return f"/v2/images/{image_id}"
+
+
 class Records:
     """Reads and changes images' records, as the user unless told otherwise."""
 
@@ -38,13 +49,13 @@ class Records:
             identity: Identity = Identity.USER) -> Image:
         """Return the image's record.
 
-        :raises ImageUnavailable: Glance does not show it, or it is deleted.
+        :raises ImageMissing: Glance does not show it, or it is deleted.
         """
         doing = doing or f"Reading image {image_id}"
         image = Image.from_api(self._client.request(
-            "GET", f"/v2/images/{image_id}", doing, identity=identity).json())
+            "GET", path_of(image_id, doing), doing, identity=identity).json())
         if image.status in ("deleted", "pending_delete"):
-            raise exceptions.ImageUnavailable(f"{doing}: the image is deleted.")
+            raise exceptions.ImageMissing(f"{doing}: the image is deleted.")
         return image
 
     def seen_by_service(self, image_id: str) -> Optional[Image]:

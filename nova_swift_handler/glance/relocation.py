@@ -39,7 +39,7 @@ from nova_swift_handler import exceptions
 from nova_swift_handler.glance import errors
 from nova_swift_handler.glance.client import Client
 from nova_swift_handler.glance.image import Image
-from nova_swift_handler.glance.records import PATCH, Records
+from nova_swift_handler.glance.records import PATCH, Records, path_of
 from nova_swift_handler.glance.settings import GlanceSettings
 
 _HIDDEN = ("the glance-api of glance_internal_api_servers does not show locations: set "
@@ -70,12 +70,11 @@ class Locations:
     def get(self, image_id: str) -> Located:
         """Return one image.
 
-        :raises ImageUnavailable: there is none.
+        :raises ImageMissing: there is none.
         :raises ConfigError: this Glance does not show locations.
         """
-        return _located(self._client.request(
-            "GET", f"/v2/images/{image_id}", f"Asking for the locations of image {image_id}"
-        ).json())
+        doing = f"Asking for the locations of image {image_id}"
+        return _located(self._client.request("GET", path_of(image_id, doing), doing).json())
 
     def each(self, filters: Mapping[str, str]) -> Iterator[Located]:
         """Yield all images that match *filters*: hidden ones, and of any visibility, too.

@@ -49,8 +49,9 @@ def convert(services: Services, image_id: str, *, replace: bool,
 
     :param replace: delete the original in Glance when the copy is active; what is stored of it
         goes with the next housekeeping.
-    :raises ImageUnsupported: no disk of it is stored here, or it is such an image already.
-    :raises GlanceError: likewise; or the original could not be deleted, as the message says, and
+    :raises NotThere: Glance has no such image, or no disk of it is stored here.
+    :raises ImageUnsupported: it is such an image already, or not active.
+    :raises GlanceError: the original could not be deleted, as the message says, and
         there are both.
     :raises SwiftVhdError: it failed; then there is no copy, and the original is as it was.
     """
@@ -63,7 +64,7 @@ def convert(services: Services, image_id: str, *, replace: bool,
     _check(original, replace)
     point = boot.stored_of(account, services.containers, images, image_id)
     if point is None:
-        raise exceptions.ImageUnsupported(
+        raise exceptions.NotThere(
             "no disk of image %s is stored here; only those can be converted" % image_id)
     report = Report(lambda event: progress(event["done"], event["total"]))
     disk = _counted(snapshot.published(account, services, point, report), report)

@@ -25,7 +25,7 @@ import uuid
 from typing import Any, Dict
 
 from nova_swift_handler import exceptions
-from nova_swift_handler.catalog import lookup, names, raw
+from nova_swift_handler.catalog import lookup, names, places, raw
 from nova_swift_handler.catalog.point import EXPORT, RANGES, Point
 from nova_swift_handler.catalog.publish import Disk, Subject
 from nova_swift_handler.store import probe, tempurl
@@ -114,9 +114,7 @@ def url(services: Services, image_id: str, fmt: str, seconds: int,
     """
     account = services.account()
     addresses = Addresses(services, account, fmt, file_name)
-    point = lookup.find(account, services.containers, image_id)
-    if point is None:
-        raise exceptions.PointInvalid("no disk of image %s is stored here" % image_id)
+    point = places.wanted(account, services.containers, image_id)
     _refuse_another(services, point)
     expires = calendar.timegm(account.clock(point.container).utctimetuple()) + seconds
     if point.expires_at is not None:

@@ -74,7 +74,7 @@ def container_of(where: names.Containers, kind: str) -> str:
 def find(account: Account, where: names.Containers, kind: str, wanted: str) -> Item:
     """Return what is called *wanted*, or whose image has that id.
 
-    :raises ObjectMissing: there is none.
+    :raises NotThere: there is none.
     :raises PointInvalid: its properties do not say what it is.
     """
     container = container_of(where, kind)
@@ -84,7 +84,7 @@ def find(account: Account, where: names.Containers, kind: str, wanted: str) -> I
         if values is None and _is_stored(account, container, kind, wanted):
             return Item(kind, container, wanted, {})
     if values is None:
-        raise exceptions.ObjectMissing(
+        raise exceptions.NotThere(
             "there is no %s called %r, nor one of an image with that id, in container %s; "
             "`swift-vhd %s list` shows what there is" % (kind, wanted, container, kind))
     if not names.is_id(values.get("id", "")):
@@ -141,7 +141,7 @@ def change(services: Services, kind: str, wanted: str, changes: Attributes,
     if new != item.name:
         _check_free(account, item, new)
     if image_of(images, item) is None:
-        raise exceptions.ImageUnavailable(
+        raise exceptions.ImageMissing(
             "%s cannot be changed: Glance has no image %s of it any more; store it again, or "
             "remove what is left with `swift-vhd %s delete`" % (item, item.image_id, kind))
     attributes = Attributes.parse(item.values).changed(changes, gone)

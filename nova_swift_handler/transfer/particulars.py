@@ -34,16 +34,18 @@ IN_PLACE, COPY = "in place", "a copy in Glance's store"
 def show(services: Services, image_id: str) -> Dict[str, Any]:
     """Return what there is of an image; sizes are bytes.
 
-    :raises ImageUnavailable: there is nothing of it.
+    :raises ImageMissing: there is nothing of it.
     :raises StoreError, GlanceError: Swift or Glance could not be asked.
     """
     ours = services.credentials.session()
     account, images = services.account(ours), services.images(None, ours)
     image = _image(images, image_id)
-    entry = summary.one(account, services.containers, image_id)
-    view = offered.view(account, services.containers, image_id)
+    entry = view = None
+    if names.is_id(image_id):
+        entry = summary.one(account, services.containers, image_id)
+        view = offered.view(account, services.containers, image_id)
     if image is None and entry is None and view is None:
-        raise exceptions.ImageUnavailable(
+        raise exceptions.ImageMissing(
             "Glance has no image %s that the service account may see, and no disk of it is "
             "stored" % image_id)
     values: Dict[str, Any] = {

@@ -15,7 +15,7 @@
 from __future__ import annotations
 
 import datetime
-from typing import List
+from typing import List, Optional
 
 from nova_swift_handler import exceptions
 from nova_swift_handler.catalog import deletion, names, retention
@@ -27,7 +27,8 @@ from nova_swift_handler.store.account import Account
 from nova_swift_handler.transfer.census import Census, image_of
 
 
-def plan(census: Census, policy: Policy, with_images: bool, volume: str = "") -> List[Verdict]:
+def plan(census: Census, policy: Policy, with_images: bool,
+         volume: Optional[str] = None) -> List[Verdict]:
     """Return what is to become of each snapshot: of all volumes, or of the one named.
 
     :param with_images: whether those may go whose image Glance still has.
@@ -36,7 +37,7 @@ def plan(census: Census, policy: Policy, with_images: bool, volume: str = "") ->
         Dated(each.image_id, each.point.volume_id, datetime.datetime.fromtimestamp(
             each.stored, datetime.timezone.utc).replace(tzinfo=None), each.point.sequence)
         for each in census.held.values() if each.point is not None
-        and each.point.kind == SNAPSHOT and volume in ("", each.point.volume_id)]
+        and each.point.kind == SNAPSHOT and volume in (None, each.point.volume_id)]
     images = {image_id: None if image is None else Known(
         image.protected, image.visibility, image.status)
         for image_id, image in census.images.items()}

@@ -72,7 +72,7 @@ class Publication:
         What is published already stays as it is; all addresses in the index are made anew.
 
         :param seconds: how long the addresses are good.
-        :raises ObjectMissing: nothing is called so; nothing is published.
+        :raises NotThere: nothing is called so; nothing is published.
         :raises StoreCorrupt: an ISO is not what was stored.
         """
         items = [named.find(self._account, self._where, kind, each) for each in wanted]
@@ -97,21 +97,21 @@ class Publication:
     def unpublish(self, kind: str, wanted: Iterable[str], seconds: int) -> List[Dict[str, Any]]:
         """Take what is called so out of the catalogue; return what is left of the kind.
 
-        :raises ObjectMissing: nothing of that name is published.
+        :raises NotThere: nothing of that name is published.
         """
         with contextlib.suppress(exceptions.ObjectMissing):
             published = self._published()
             for name in wanted:
                 known = published.get(_entry_name(kind, name))
                 if known is None:
-                    raise exceptions.NameRefused(
+                    raise exceptions.NotThere(
                         "no %s called %r is published; the index is %s" % (
                             kind, name, self.url))
                 self._account.delete(self._container, _entry_name(kind, name))
                 self._withdraw(kind, known["image_id"])
             return self._index(seconds, kind)
-        raise exceptions.NameRefused("nothing is published here: there is no container %s"
-                                     % self._container)
+        raise exceptions.NotThere("nothing is published here: there is no container %s"
+                                  % self._container)
 
     @property
     def url(self) -> str:

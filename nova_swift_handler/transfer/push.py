@@ -59,13 +59,15 @@ def push(services: Services, name: str, sr: str, progress: Progress) -> Dict[str
     """Put one ISO on an ISO SR, unless it is there; return what there is to say of it.
 
     :param sr: the SR's uuid or name.
-    :raises NameRefused: no ISO is called so, or something else on the SR is.
-    :raises XapiError: the SR is none for ISOs, is full, or fails; then nothing is left on it.
+    :raises NotThere: no ISO is called so, or there is no such SR.
+    :raises NameRefused: something else on the SR is called so.
+    :raises ImageUnsupported: the SR is none for ISOs.
+    :raises XapiError: the SR is full, or fails; then nothing is left on it.
     """
     account = services.account()
     values = properties.read(account, services.containers.isos, name)
     if values is None:
-        raise exceptions.NameRefused(
+        raise exceptions.NotThere(
             "no ISO is called %r; `swift-vhd iso list` shows those that there are" % name)
     stored = {each.get("id", "") for each in properties.each(account, services.containers.isos)}
     with _reached(services, sr) as (session, where, transfer):
@@ -85,7 +87,8 @@ def sync(services: Services, sr: str, *, delete: bool, dry_run: bool,
     What was not put there from here is never touched.
 
     :param delete: remove what was put there and is stored no more.
-    :raises XapiError: there is no such SR, or it is none for ISOs.
+    :raises NotThere: there is no such SR.
+    :raises ImageUnsupported: it is none for ISOs.
     """
     account = services.account()
     stored, damaged = [], []

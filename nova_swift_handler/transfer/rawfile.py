@@ -72,14 +72,17 @@ def check_size(size: int, what: str) -> None:
 def readable(paths: Sequence[str]) -> Iterator[None]:
     """Turn errors about files that cannot be read into ours.
 
-    :raises TransferFailed: one of *paths* cannot.
+    :raises NotThere: one of *paths* is not.
+    :raises TransferFailed: one cannot be read.
     """
     try:
         yield
     except OSError as error:
         if error.filename not in paths:
             raise
-        raise exceptions.TransferFailed("%s cannot be read: %s" % (
+        kind = (exceptions.NotThere if isinstance(error, FileNotFoundError)
+                else exceptions.TransferFailed)
+        raise kind("%s cannot be read: %s" % (
             error.filename, error.strerror or error)) from error
 
 

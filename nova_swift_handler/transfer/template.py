@@ -80,13 +80,13 @@ def create(services: Services, name: str, source: ContextManager[Source], *,
 def of_image(services: Services, image_id: str) -> Point:
     """Return what is stored of an image that is to become a template.
 
-    :raises ImageUnsupported: its disk is not stored here.
+    :raises NotThere: its disk is not stored here.
     """
     ours = services.credentials.session()
     account = services.account(ours)
     point = boot.stored_of(account, services.containers, services.images(None, ours), image_id)
     if point is None:
-        raise exceptions.ImageUnsupported(
+        raise exceptions.NotThere(
             "no disk of image %s is stored here, so there is nothing to share; download the image "
             "and give its VHDs with --from" % image_id)
     return point

@@ -71,7 +71,7 @@ class Disk(NamedTuple):
 def look_up(session: Session, vdi_uuid: str) -> Disk:
     """Return a VDI that is a disk.
 
-    :raises XapiError: there is none of this uuid.
+    :raises RecordMissing: there is none of this uuid.
     :raises ImageUnsupported: it is no disk.
     """
     record = disks.get_record(session, vdi_uuid)
@@ -177,13 +177,13 @@ def create(services: Services, source: Sequence[str], sr: Optional[str], name: s
     :param source: the id of an image, or of what is stored here without one; or the paths of a
         VHD or of the VHDs of a chain, in any order.
     :param sr: uuid or name of the SR; None is the pool's default.
-    :raises ImageUnsupported: *source* is neither.
+    :raises NotThere: *source* is neither, or there is no such image or SR.
     :raises SwiftVhdError: it failed; then there is no VDI.
     """
     assert services.xapi is not None
     image_id = source[0] if len(source) == 1 and names.is_id(source[0]) else ""
     if len(source) == 1 and not image_id and not os.path.exists(source[0]):
-        raise exceptions.ImageUnsupported(
+        raise exceptions.NotThere(
             "%s is neither a file nor the id of an image; `swift-vhd image list` shows ids"
             % source[0])
     files = None if image_id else FileSource(*source)

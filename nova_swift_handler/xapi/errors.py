@@ -70,9 +70,12 @@ def from_failure(description: Sequence[str], doing: str,
         ``error_info`` of a task), free of session references.
     :param doing: what was being done to what, e.g. ``"creating a VDI on SR x"``.
     :param kind: the class to use when no narrower one fits.
-    :returns: a :class:`SrFull` when the SR has no room, otherwise an instance of ``kind``.
+    :returns: a :class:`SrFull` when the SR has no room, a :class:`RecordMissing` for a uuid that
+        is nobody's, otherwise an instance of ``kind``.
     """
     code = description[0] if description else "no error code"
+    if code == "UUID_INVALID" and kind is exceptions.XapiError:
+        kind = exceptions.RecordMissing
     params = tuple(str(param) for param in description[1:])
     text = ", ".join(param for param in params if param)
     advice = _ADVICE.get(code, "")

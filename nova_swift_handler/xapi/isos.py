@@ -74,12 +74,13 @@ def find(session: sessions.Session, wanted: str) -> Repository:
     """Return an ISO SR, as its files are now.
 
     :param wanted: its uuid or name.
-    :raises XapiError: there is none, or it keeps no ISO images.
+    :raises RecordMissing: there is none.
+    :raises ImageUnsupported: it keeps no ISO images.
     """
     ref = repository.find(session, wanted)
     where = repository.read(session, ref)
     if where.type != repository.ISO:
-        raise exceptions.XapiError(
+        raise exceptions.ImageUnsupported(
             f"{where} is no SR for ISO images: its type is {where.type}, not iso; name one that"
             " `swift-vhd sr list --iso` shows")
     session.call("SR.scan", ref, doing=f"scanning {where}")

@@ -67,9 +67,12 @@ def _vm(session: sessions.Session, wanted: str) -> Dict[str, Any]:
         if error.code not in errors.ABSENT:
             raise
         found = session.call("VM.get_by_name_label", wanted, doing=doing)
+    if not found:
+        raise exceptions.RecordMissing(f"{doing} failed: none has that uuid or name",
+                                       "UUID_INVALID", ("VM", wanted))
     if len(found) != 1:
         raise exceptions.XapiError(
-            f"{doing} failed: {len(found)} have that uuid or name; name one by its uuid")
+            f"{doing} failed: {len(found)} have that name; name one by its uuid")
     record: Dict[str, Any] = session.call("VM.get_record", found[0], doing=doing)
     return record
 

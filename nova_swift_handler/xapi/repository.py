@@ -167,7 +167,7 @@ def find(session: sessions.Session, wanted: Optional[str] = None) -> str:
     if len(found) == 1:
         return str(found[0])
     if not found:
-        raise exceptions.XapiError(
+        raise exceptions.RecordMissing(
             f"looking up SR {wanted} failed: none has that uuid or name; `swift-vhd sr list` shows"
             " those of disks, with --iso those of ISOs", "UUID_INVALID", ("SR", wanted))
     uuids = sorted(str(session.call("SR.get_uuid", ref)) for ref in found)

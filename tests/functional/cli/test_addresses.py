@@ -188,7 +188,7 @@ def test_what_is_stored_already_has_an_address_without_a_copy(
         "temp_url_expires"][0])
     assert abs(expires - time.time() - 7 * 86400) < 600
     bench.delete_image(stored["id"])
-    terminal.refuses(7, "no disk of image", "snapshot", "url", "0" * 8 + "-0000-4000-8000-"
+    terminal.refuses(11, "no disk of image", "snapshot", "url", "0" * 8 + "-0000-4000-8000-"
                      + "0" * 12)
 
 

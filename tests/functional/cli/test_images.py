@@ -194,7 +194,7 @@ def test_an_image_is_shown(shelf: Shelf) -> None:
         [], "active", shelf.points[1].digest)
     assert shown["parent"] == views.parent_of(
         shelf.site.account(), shelf.points[1].container, shelf.ids[1])
-    shelf.refuses(6, "no disk of it is stored", "image", "show", str(uuid.uuid4()))
+    shelf.refuses(11, "no disk of it is stored", "image", "show", str(uuid.uuid4()))
 
 
 Openstack = Callable[..., "subprocess.CompletedProcess[str]"]

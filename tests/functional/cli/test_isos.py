@@ -88,7 +88,7 @@ def test_an_iso_is_deleted_in_whole(desk: Desk, iso: Dict[str, Any]) -> None:
     rows = desk.bench.swift("GET", _container(desk) + "?format=json&prefix=points/"
                             + iso["id"]).json()
     assert rows == []
-    terminal.refuses(5, "there is no iso called", "iso", "show", iso["name"])
+    terminal.refuses(11, "there is no iso called", "iso", "show", iso["name"])
 
 
 def test_an_iso_that_is_not_what_it_was_is_found_and_not_downloaded(

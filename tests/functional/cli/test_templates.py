@@ -234,7 +234,7 @@ def test_what_is_set_is_so_beside_the_data_and_in_glance(desk: Desk,
     assert (image["name"], image["visibility"], image["os_type"], image["min_ram"], image["k"],
             image["min_disk"]) == (new, "private", "windows", 512, "a=b", 2)
     assert not {"vm_mode", "hw:a"} & set(image)
-    terminal.refuses(5, "no template called", "template", "show", template["name"])
+    terminal.refuses(11, "no template called", "template", "show", template["name"])
     # The old name is free again.
     again = terminal.value("template", "create", template["name"], "--from-image",
                            template["id"])
@@ -296,7 +296,7 @@ def test_what_shares_blocks_with_a_deleted_template_stays_whole(
     assert (row["Verdict"], row["Had Image"]) == ("deleted", True)
     assert bench.glance("GET", "/v2/images/" + template["id"], "admin",
                         raise_exc=False).status_code == 404
-    terminal.refuses(5, "no template called", "template", "delete", template["name"])
+    terminal.refuses(11, "no template called", "template", "delete", template["name"])
     terminal.value("store", "sweep", desk.container)
     assert terminal.value("template", "verify", shared["name"], "--level", "all") == []
     assert ext.control.guest_sha256(booted) == wanted
@@ -331,7 +331,7 @@ def test_one_whose_image_is_gone_is_deleted_all_the_same(desk: Desk,
     desk.bench.delete_image(template["id"])
     terminal = desk.terminal()
     assert terminal.value("template", "show", template["name"])["image_status"] == "missing"
-    terminal.refuses(6, "has no image .* any more", "template", "set", template["name"],
+    terminal.refuses(11, "has no image .* any more", "template", "set", template["name"],
                      "--public")
     (row,) = terminal.value("template", "delete", template["name"])
     assert row["Had Image"] is False

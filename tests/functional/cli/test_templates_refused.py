@@ -48,7 +48,7 @@ def bad(tmp_path: pathlib.Path, qemu_img: QemuImg) -> Dict[str, List[Any]]:
     subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-b", "/etc/passwd", "-F", "raw",
                     str(backed), "1M"], check=True)
     return {
-        "missing": [str(tmp_path / "nothing"), 8, "cannot be read: No such file"],
+        "missing": [str(tmp_path / "nothing"), 11, "cannot be read: No such file"],
         "directory": [str(tmp_path), 8, "cannot be read: Is a directory"],
         "text": [file("notes.txt", b"a text\n" * 100), 7, "of no format that can be stored"],
         "vmdk": [file("disk.vmdk", b"KDMV" + bytes(4092)), 7, "a VMDK image"],
@@ -131,8 +131,8 @@ def test_what_is_not_there_is_said_by_every_command(kind: str, desk: Desk,
         for wanted in ("no such thing", str(uuid.uuid4())):
             for command in (["show"], ["set"], ["delete"], ["verify"],
                             ["download", str(tmp_path / "got")]):
-                terminal.refuses(5, "there is no .* called .* list` shows", kind, command[0],
-                                 wanted, *command[1:])
+                terminal.refuses(11, "there is no .* called .* list` shows", kind,
+                                 command[0], wanted, *command[1:])
     assert not (tmp_path / "got").exists()
 
 

@@ -223,7 +223,7 @@ def test_what_is_no_disk_is_refused(bench: Bench, ext: Host, terminals: Dict[str
                  if each["type"] == "iso"]
         iso = disks.create_vdi(session, sr, 4 * MIB, "cd", "", {})
     with bench.nothing_left(ext):
-        terminal.refuses(4, "does not exist", *command, "00000000-0000-4000-8000-000000000000")
+        terminal.refuses(11, "does not exist", *command, "00000000-0000-4000-8000-000000000000")
         terminal.refuses(7, "hidden base copy", *command, base)
         terminal.refuses(7, "CD images.*iso create", *command, iso)
 
@@ -238,7 +238,7 @@ def test_disks_are_listed_by_sr(ext: Host, terminals: Dict[str, Terminal]) -> No
     rows = terminals["ext"].value("volume", "list", "--sr", sr)
     assert [(row["ID"], row["Name"], row["Instance"], row["Points"]) for row in rows] == [
         (vdi, "disk", None, 0), (other, "other", "an-instance", 0)]
-    terminals["ext"].refuses(4, "SR nowhere", "volume", "list", "--sr", "nowhere")
+    terminals["ext"].refuses(11, "SR nowhere", "volume", "list", "--sr", "nowhere")
 
 
 # -- VDIs of files ----------------------------------------------------------------------------
@@ -291,7 +291,7 @@ def test_files_that_are_no_chain_are_refused_before_anything_is_made(
             pattern = wrong if wrong != "want" else "wants the parent|none of the others"
             terminal.refuses(7, pattern, "volume", "create", "--name", "n", "--from", *files)
             terminal.refuses(7, pattern, "template", "create", "n", "--from", *files)
-        terminal.refuses(7, "neither a file nor the id", "volume", "create", "--name", "n",
+        terminal.refuses(11, "neither a file nor the id", "volume", "create", "--name", "n",
                          "--from", str(tmp_path / "nothing"))
     assert "VDI.create" not in ext.control.calls()
 
@@ -310,8 +310,8 @@ def test_what_cannot_become_a_vdi_leaves_none(bench: Bench, ext: Host,
     create = ["volume", "create", "--name", "n", "--from"]
     with bench.nothing_left(ext):
         terminal.refuses(7, "the last of the chain, wants the parent", *create, alone)
-        terminal.refuses(6, "", *create, "00000000-0000-4000-8000-000000000000")
-        terminal.refuses(4, "SR nowhere", *create, alone, "--sr", "nowhere")
+        terminal.refuses(11, "", *create, "00000000-0000-4000-8000-000000000000")
+        terminal.refuses(11, "SR nowhere", *create, alone, "--sr", "nowhere")
         with ext.session() as session:
             (iso,) = [each["uuid"] for each in session.call("SR.get_all_records").values()
                       if each["type"] == "iso"]
@@ -379,5 +379,5 @@ def test_a_template_of_an_image_that_is_not_ours_is_refused(
         bench: Bench, terminals: Dict[str, Terminal], ext: Host) -> None:
     image_id = bench.uploaded(images.numbered(images.chain(1).vhds))
     with bench.nothing_left(ext):
-        terminals["ext"].refuses(7, "no disk of image .* is stored here", "template", "create",
+        terminals["ext"].refuses(11, "no disk of image .* is stored here", "template", "create",
                                  "n", "--from-image", image_id)

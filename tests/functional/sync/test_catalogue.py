@@ -174,7 +174,7 @@ def test_what_is_published_can_be_read_by_its_address_and_nothing_else(home: Tow
     assert home.rows("template", "unpublish", "debian") == []
     assert anonymous(whole)[0] in (401, 404)
     assert json.loads(anonymous(url)[1])["entries"] == []
-    home.refuses(9, "no template called 'debian' is published", "template", "unpublish", "debian")
+    home.refuses(11, "no template called 'debian' is published", "template", "unpublish", "debian")
 
 
 def test_another_cloud_takes_templates_and_isos_and_has_the_same_bytes(
@@ -431,7 +431,7 @@ def test_of_two_that_take_it_at_once_one_does(abroad: Town, mirror: Mirror) -> N
 
 def test_publishing_what_is_not_there_publishes_nothing(home: Town) -> None:
     home.template("debian")
-    home.refuses(5, "no template called 'other'", "template", "publish", "debian", "other")
+    home.refuses(11, "no template called 'other'", "template", "publish", "debian", "other")
     assert home.rows("template", "publish") == []
 
 

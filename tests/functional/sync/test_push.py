@@ -242,9 +242,9 @@ def test_only_an_iso_sr_takes_isos(home: Town, rack: Rack) -> None:
     assert [row["UUID"] for row in home.rows("sr", "list", "--iso")] == [rack.sr]
     other = str(rack.simulated.ready["sr_uuid"])
     for argv in (("iso", "push", "one"), ("iso", "sync")):
-        home.refuses(4, "no SR for ISO images", *argv, "--sr", other)
-        home.refuses(4, "none has that uuid or name", *argv, "--sr", "nowhere")
-    home.refuses(9, "no ISO is called 'nothing'", "iso", "push", "nothing", "--sr", rack.sr)
+        home.refuses(7, "no SR for ISO images", *argv, "--sr", other)
+        home.refuses(11, "none has that uuid or name", *argv, "--sr", "nowhere")
+    home.refuses(11, "no ISO is called 'nothing'", "iso", "push", "nothing", "--sr", rack.sr)
     home.refuses(2, "name one with --sr", "iso", "sync", "--delete")
     home.connect("http://127.0.0.1:1", PASSWORD)
     home.refuses(4, "", "iso", "push", "one", "--sr", rack.sr)

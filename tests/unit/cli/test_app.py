@@ -75,7 +75,10 @@ def run(monkeypatch):
     (exceptions.StagingFull("x"), 8),
     (exceptions.SandboxError("x"), 9),
     (argparse.ArgumentTypeError("x"), 2),
-    (FileNotFoundError(2, "No such file or directory", "x"), 9),
+    (FileNotFoundError(2, "No such file or directory", "x"), 11),
+    (exceptions.NotThere("x"), 11),
+    (exceptions.ImageMissing("x"), 11),
+    (exceptions.RecordMissing("x", "UUID_INVALID"), 11),
     (PermissionError(13, "Permission denied", "x"), 9),
     (KeyError("x"), 1),
 ])
@@ -97,7 +100,7 @@ def test_an_error_of_several_lines_is_still_one_line(run, monkeypatch):
 
 def test_a_file_that_cannot_be_opened_is_told_without_numbers(run, monkeypatch):
     monkeypatch.setattr(Fails, "error", FileNotFoundError(2, "No such file or directory", "a.vhd"))
-    assert run("fail") == (9, "", "swift-vhd: a.vhd: No such file or directory\n")
+    assert run("fail") == (11, "", "swift-vhd: a.vhd: No such file or directory\n")
 
 
 def test_a_warning_tells_the_error_that_is_being_handled_once(run, monkeypatch, capsys):
