@@ -30,6 +30,7 @@ REGIONS = "regions/"
 INTENTS = "intents/"
 SWEEPS = INTENTS + "sweep-"
 REFERENCES = "references/"
+TAKING = "taking/"
 ZEROS = ("zeros/a", "zeros/b")
 """A block of zeros, twice: two ranges of one object behind one another are slow to read."""
 
@@ -91,6 +92,11 @@ def closing(upload_id: str) -> str:
 def intent(upload_id: str) -> str:
     """Return the name of the object that announces an upload while it is under way."""
     return INTENTS + upload_id
+
+
+def taking(name: str) -> str:
+    """Return what the names of the objects begin with that give *name* to one at a time."""
+    return "%s%s/" % (TAKING, name)
 
 
 def reference(container: str) -> str:

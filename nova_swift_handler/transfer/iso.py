@@ -64,8 +64,9 @@ def create(services: Services, name: str, path: str, *, attributes: Attributes,
         how, _why = images.choose(image.id)
         with prepared(services, account, image, name, path, attributes, progress,
                       how in IN_PLACE) as (values, published):
-            with template.described(account, container, name, values, images):
+            with template.described(account, container, name, values, images) as check_held:
                 snapshot.register(images, image.id, published)
+                check_held()
                 template.finish(images, image.id, attributes)
             return values
 

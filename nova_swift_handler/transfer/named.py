@@ -14,6 +14,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Dict, Iterable, List, NamedTuple, Optional
 
 from nova_swift_handler import exceptions
@@ -24,7 +25,7 @@ from nova_swift_handler.glance.image import Image
 from nova_swift_handler.glance.service import ImageService
 from nova_swift_handler.store import presence, probe
 from nova_swift_handler.store.account import Account
-from nova_swift_handler.transfer import begun
+from nova_swift_handler.transfer import begun, taking
 from nova_swift_handler.transfer.jobs import Services
 
 ISO = "iso"
@@ -138,26 +139,38 @@ def change(services: Services, kind: str, wanted: str, changes: Attributes,
     account, images = services.account(ours), services.images(None, ours)
     item = find(account, services.containers, kind, wanted)
     new = name or item.name
-    if new != item.name:
-        _check_free(account, item, new)
+    with contextlib.ExitStack() as held:
+        turn = None
+        if new != item.name:
+            turn = held.enter_context(taking.turn(account, item.container, new))
+            _check_free(account, item, new)
+        values = _changed(images, item, Attributes.parse(item.values).changed(changes, gone), new,
+                          gone)
+        try:
+            if turn is not None:
+                turn.check()
+            properties.write(account, item.container, new, values)
+        except (exceptions.StoreError, exceptions.TransferFailed) as error:
+            raise type(error)(
+                "%s: Glance has the change, and %s/%s has not; say the command again: %s" % (
+                    item, item.container, properties.object_name(new), error)) from error
+    if new != item.values.get("name"):
+        properties.remove(account, item.container, item.image_id, but=new)
+    return values
+
+
+def _changed(images: ImageService, item: Item, attributes: Attributes, name: str,
+             gone: List[str]) -> Dict[str, str]:
+    """Change an image; return the properties that are to be written then."""
     if image_of(images, item) is None:
         raise exceptions.ImageMissing(
             "%s cannot be changed: Glance has no image %s of it any more; store it again, or "
-            "remove what is left with `swift-vhd %s delete`" % (item, item.image_id, kind))
-    attributes = Attributes.parse(item.values).changed(changes, gone)
+            "remove what is left with `swift-vhd %s delete`" % (item, item.image_id, item.kind))
     images.change(item.image_id, {
-        **dict.fromkeys([*gone, begun.MARK]), **attributes.image(new)})
+        **dict.fromkeys([*gone, begun.MARK]), **attributes.image(name)})
     values = {key: value for key, value in item.values.items()
               if not is_chosen(key)}
-    values.update(attributes.lines(), name=new)
-    try:
-        properties.write(account, item.container, new, values)
-    except exceptions.StoreError as error:
-        raise type(error)(
-            "%s: Glance has the change, and %s/%s has not; say the command again: %s" % (
-                item, item.container, properties.object_name(new), error)) from error
-    if new != item.values.get("name"):
-        properties.remove(account, item.container, item.image_id, but=new)
+    values.update(attributes.lines(), name=name)
     return values
 
 
@@ -194,6 +207,7 @@ def delete(services: Services, kind: str, wanted: str, dry_run: bool = False) ->
             "%s set %s --unprotected`" % (item, item.image_id, kind, item.image_id))
     if dry_run:
         return Deleted(item, image is not None, [], 0)
+
 
     def withdraw() -> None:
         if image is not None:

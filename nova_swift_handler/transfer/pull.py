@@ -41,9 +41,17 @@ from nova_swift_handler.glance import image as glance_image
 from nova_swift_handler.glance.image import Image
 from nova_swift_handler.glance.service import ImageService
 from nova_swift_handler.glance.settings import IN_PLACE
-from nova_swift_handler.store import removal
 from nova_swift_handler.store.account import Account
-from nova_swift_handler.transfer import claim, iso, named, snapshot, steps, tempdir, template
+from nova_swift_handler.transfer import (
+    claim,
+    iso,
+    named,
+    snapshot,
+    steps,
+    taking,
+    tempdir,
+    template,
+)
 from nova_swift_handler.transfer.jobs import Services
 from nova_swift_handler.transfer.remote import Download, Server
 from nova_swift_handler.transfer.report import Report
@@ -276,15 +284,17 @@ class _Puller:
                                old["id"])
             properties.write(account, container, aside, {**old, "name": aside})
         try:
-            properties.write(account, container, entry.name, values)
+            with taking.turn(account, container, entry.name) as turn:
+                if properties.read(account, container, entry.name) != old:
+                    raise claim.Busy("%r was changed, or given to something else, meanwhile"
+                                     % entry.name)
+                turn.check()
+                properties.write(account, container, entry.name, values)
             yield
         except exceptions.OutcomeUnknown:
             raise
         except BaseException:
-            if old is not None:
-                properties.write(account, container, entry.name, old)
-            removal.remove(account, [
-                (container, properties.object_name(aside or entry.name))])
+            self._give_back(entry.name, values["id"], old, aside)
             raise
         if old is None:
             return
@@ -297,7 +307,6 @@ class _Puller:
                         "gives it its new one, %r: %s", old["id"], entry.name, entry.kind, aside,
                         error)
 
-
     def _free(self, name: str, image_id: str) -> str:
         """Return a name that nothing but an image has: *name*, or one like it.
 
@@ -309,6 +318,16 @@ class _Puller:
             number += 1
             found = "%s-%d" % (name, number)
         return found
+
+    def _give_back(self, name: str, image_id: str, old: Optional[Dict[str, str]],
+                   aside: str) -> None:
+        account, container = self._account, self._container
+        if old is None:
+            taking.give_back(account, container, name, image_id)
+            return
+        if (properties.read(account, container, name) or {}).get("id") == image_id:
+            properties.write(account, container, name, old)
+        taking.give_back(account, container, aside, old["id"])
 
 
 class _Offered(DiskSource):

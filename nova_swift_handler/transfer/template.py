@@ -26,9 +26,8 @@ from nova_swift_handler.catalog.publish import Subject
 from nova_swift_handler.glance.image import Image
 from nova_swift_handler.glance.service import ImageService
 from nova_swift_handler.glance.settings import IN_PLACE
-from nova_swift_handler.store import removal
 from nova_swift_handler.store.account import Account
-from nova_swift_handler.transfer import begun, boot, snapshot
+from nova_swift_handler.transfer import begun, boot, snapshot, taking
 from nova_swift_handler.transfer.jobs import Services
 from nova_swift_handler.transfer.report import Report
 from nova_swift_handler.transfer.source import DiskSource
@@ -70,9 +69,10 @@ def create(services: Services, name: str, source: ContextManager[Source], *,
             snapshot.stored(services, account, subject, disk, container, report,
                             how in IN_PLACE))
         values = properties.of_template(point)
-        with described(account, container, name, values, images):
+        with described(account, container, name, values, images) as check_held:
             snapshot.register(images, image.id,
                               snapshot.published(account, services, point, report))
+            check_held()
             finish(images, image.id, attributes)
         return values
 
@@ -105,26 +105,47 @@ def check_free(account: Account, container: str, name: str) -> None:
         raise exceptions.ObjectMissing(
             "container %s is not there; run `swift-vhd setup` once" % container) from error
     if properties.exists(account, container, name):
-        raise exceptions.NameRefused(
-            "%s already has something called %r; choose another name" % (container, name))
+        raise _taken(container, name)
+
+
+def _taken(container: str, name: str) -> exceptions.NameRefused:
+    return exceptions.NameRefused(
+        "%s already has something called %r; choose another name" % (container, name))
 
 
 @contextlib.contextmanager
 def described(account: Account, container: str, name: str, values: Dict[str, str],
-              images: ImageService) -> Iterator[None]:
+              images: ImageService) -> Iterator[Callable[[], None]]:
     """Write the properties of *name*; if the caller's block raises, they and the image go.
+
+    Of several who do so at the same time one does.  Gives what raises NameRefused if the name is
+    another's all the same, which a Swift can come to whose listings are late; call it before
+    there is no way back.
 
     :raises NameRefused: something was given the name meanwhile.
     """
-    check_free(account, container, name)
+    image_id = values["id"]
+
+    def check_held() -> None:
+        there = properties.read(account, container, name)
+        if there is None or there.get("id") != image_id:
+            raise exceptions.NameRefused(
+                "%s has something else called %r by now, stored at the same time; choose another "
+                "name" % (container, name))
+
     try:
-        with undone(images, values["id"]):
-            properties.write(account, container, name, values)
-            yield
+        with undone(images, image_id):
+            with taking.turn(account, container, name) as turn:
+                there = properties.read(account, container, name)
+                if there is not None and there.get("id") != image_id:
+                    raise _taken(container, name)
+                turn.check()
+                properties.write(account, container, name, values)
+            yield check_held
     except exceptions.OutcomeUnknown:
         raise
     except BaseException:
-        removal.remove(account, [(container, properties.object_name(name))])
+        taking.give_back(account, container, name, image_id)
         raise
 
 
