@@ -74,8 +74,9 @@ def delete(account: Account, where: names.Containers, abilities: Abilities, poin
     :param force: go on though a child is so damaged that it cannot be relinked.  What is whole of
         that needs no other point, but for its ``delta.vhd``, which would be half a disk that
         looks like one: it is removed, and made anew when the child is mended.
-    :param withdraw: takes it from those who know of it elsewhere, once it is sure that no child
-        stands in the way; what it raises ends this, and nothing is deleted.
+    :param withdraw: takes it from those who know of it elsewhere, or sees once more that nobody
+        does: once this is announced, and it is sure that no child stands in the way.  What it
+        raises ends this, and nothing is deleted.
     :raises PointInvalid: a child cannot be relinked; nothing is deleted.
     :raises StoreError: Swift failed; delete it again.
     """
@@ -102,7 +103,7 @@ def find(account: Account, where: names.Containers, image_id: str) -> Optional[P
     :raises PointInvalid: it cannot be read.
     """
     point = lookup.find(account, where, image_id)
-    if point is not None:
+    if point is not None or not names.is_id(image_id):
         return point
     for container in containers.holding(account, where):
         with contextlib.suppress(exceptions.ObjectMissing):
@@ -111,21 +112,25 @@ def find(account: Account, where: names.Containers, image_id: str) -> Optional[P
     return None
 
 
-def delete_iso(account: Account, where: names.Containers, image_id: str) -> Deleted:
+def delete_iso(account: Account, where: names.Containers, image_id: str,
+               withdraw: Callable[[], None] = lambda: None) -> Deleted:
     """Delete an ISO; it may be gone already, in part or in whole.
 
+    :param withdraw: see :func:`delete`.
     :raises StoreError: Swift failed; delete it again.
     """
-    return delete_named(account, where, where.isos, image_id)
+    return delete_named(account, where, where.isos, image_id, withdraw)
 
 
-def delete_named(account: Account, where: names.Containers, container: str,
-                 image_id: str) -> Deleted:
+def delete_named(account: Account, where: names.Containers, container: str, image_id: str,
+                 withdraw: Callable[[], None] = lambda: None) -> Deleted:
     """Delete an ISO, or what is left of a template that has no point any more.
 
+    :param withdraw: see :func:`delete`.
     :raises StoreError: Swift failed; delete it again.
     """
     with Intent(account, container, str(uuid.uuid4()), image_id, kind=DELETE):
+        withdraw()
         _hide(account, where, image_id)
         properties.remove(account, container, image_id)
         account.delete(container, names.of_point(image_id, names.ISO_VIEW))
@@ -150,7 +155,7 @@ def relink_broken(account: Account, abilities: Abilities, container: str,
     broken = [point for point in _readable(account, container, suspected)
               if _is_broken(account, point)]
     if broken and not dry_run:
-        with Intent(account, container, str(uuid.uuid4()), broken[0].image_id, kind=DELETE):
+        with Intent(account, container, str(uuid.uuid4()), "", kind=DELETE):
             failed: List[exceptions.SwiftVhdError] = []
             for point in broken:
                 try:

@@ -14,7 +14,8 @@
 
 ``intents/<upload id>`` is there while an upload is under way.  It is written anew again and
 again: its Last-Modified, by the cluster's clock, is its heartbeat, and it vanishes by itself some
-hours after the last one.  ``references/<container>`` says for good that points of another
+hours after the last one.  A deletion's is ``intents/delete-<image id>-<id>``, so that who brings
+that image back sees it.  ``references/<container>`` says for good that points of another
 container name segments of this one.
 """
 
@@ -56,7 +57,8 @@ class Intent:
                  inherits: Iterable[Segment] = (), kind: str = UPLOAD) -> None:
         self._account = account
         self._container = container
-        self._name = names.intent(upload_id)
+        self._name = (names.deletion(image_id, upload_id) if kind == DELETE
+                      else names.intent(upload_id))
         self._value: Dict[str, Any] = {
             "format": 1, "kind": kind, "image_id": image_id,
             "inherits": sorted({(segment.container, segment.name) for segment in inherits
@@ -125,6 +127,13 @@ def under_way(account: Account, container: str) -> List[Dict[str, Any]]:
         except exceptions.ObjectMissing:
             continue  # it ended since, or expired
     return found
+
+
+def deleting(account: Account, container: str, image_id: str) -> Optional[str]:
+    """Return the name of an announcement that what is image *image_id*'s is being deleted."""
+    for row in account.listing(container, names.deletion(image_id)):
+        return str(row["name"])
+    return None
 
 
 def sweeping(account: Account, point: Point) -> bool:

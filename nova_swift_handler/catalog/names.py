@@ -99,6 +99,14 @@ def taking(name: str) -> str:
     return "%s%s/" % (TAKING, name)
 
 
+def deletion(image_id: str, own: str = "") -> str:
+    """Return the name of the object that announces a deletion of what is image *image_id*'s.
+
+    Without *own*, the deletion's id, what the names of all such objects begin with.
+    """
+    return "%sdelete-%s-%s" % (INTENTS, image_id, own)
+
+
 def reference(container: str) -> str:
     """Return the name of the object that tells that points of *container* name segments here."""
     return REFERENCES + container

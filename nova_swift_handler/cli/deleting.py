@@ -74,7 +74,9 @@ class Delete(base.Lister):
                     "say --with-image if the image is gone or may lose its bytes." % image_id)
             done = deletion.delete(
                 account, reached.containers, abilities, point, parsed_args.force,
-                functools.partial(images.delete, image_id) if known else lambda: None)
+                functools.partial(images.delete, image_id) if known
+                else functools.partial(census.check_gone, account, reached.containers, images,
+                                       point))
             rows.append((image_id, point.container, done.removed, Names(done.relinked),
                          Names(done.unlinked)))
         return ("Image", "Container", "Objects Removed", "Relinked", "Unlinked"), rows
@@ -107,9 +109,9 @@ class Prune(base.Lister):
         ours = reached.credentials.session()
         account, images = reached.account(ours), reached.images(None, ours)
         where = reached.containers
-        abilities = probe.abilities(account, where.index)
         if parsed_args.volume:
             places.volume(account, where, parsed_args.volume)
+        abilities = probe.abilities(account, where.index)
         taken = census.take(account, where, images, parsed_args.force)
         verdicts = prune.plan(taken, rules, parsed_args.with_images, parsed_args.volume)
         for verdict in verdicts if parsed_args.yes else []:

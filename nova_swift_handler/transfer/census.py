@@ -22,11 +22,12 @@ import time
 from typing import Dict, Iterator, List, Optional, Sequence, Set
 
 from nova_swift_handler import exceptions
-from nova_swift_handler.catalog import containers, intent, names, readable
+from nova_swift_handler.catalog import containers, intent, lookup, names, readable
 from nova_swift_handler.catalog.point import EXPORT, Point
 from nova_swift_handler.glance.image import Image
 from nova_swift_handler.glance.service import ImageService
 from nova_swift_handler.store.account import Account
+from nova_swift_handler.transfer import claim
 
 LOG = logging.getLogger(__name__)
 
@@ -143,6 +144,21 @@ def image_of(images: ImageService, point: Point) -> Optional[Image]:
     except exceptions.ImageUnavailable:
         return None
     return image if image.created_at == point.image_created_at else None
+
+
+def check_gone(account: Account, where: names.Containers, images: ImageService,
+               point: Point) -> None:
+    """See, once the deletion of a point is announced, that Glance still has no image of it.
+
+    An image that has its id by now may be another's, or have been made of it just now: who does
+    so is announced until the point says of which image it is.
+
+    :raises Busy: it is the point's own.
+    """
+    if images.exists(point.image_id) and (
+            point.image_id in storing(account, point.container)
+            or image_of(images, lookup.find(account, where, point.image_id) or point)):
+        claim.check_gone(images, point.image_id)
 
 
 def storing(account: Account, container: str) -> Set[str]:

@@ -20,12 +20,18 @@ the same way.
 
 An announcement in Swift, see ``catalog.intent``, tells whether an image that is not active yet is
 somebody's who is at work, or was left by one that was killed.
+
+Who deletes what is stored because Glance has no image of it announces that and then asks Glance
+once more (:func:`check_gone`); who brings the image back claims it and then looks whether what is
+stored is being deleted (:meth:`Announced.check_kept`).  So in whatever order they come, one of
+them sees the other.
 """
 
 from __future__ import annotations
 
 import contextlib
 import logging
+import time
 import uuid
 from typing import Any, Callable, Dict, Iterator
 
@@ -37,6 +43,8 @@ from nova_swift_handler.store.account import Account
 
 LOG = logging.getLogger(__name__)
 
+_PATIENCE = 60.0
+_PAUSE = 0.2
 _DELETED = 100
 """How many images of a name may have been deleted since Glance's table was purged."""
 
@@ -69,6 +77,43 @@ class Announced:
                            "killed, its announcement %s/%s vanishes within %d hours, or delete it"
                            % (self.seed, self._container, each["name"],
                               intent.LIFETIME // 3600))
+
+
+    def check_kept(self) -> None:
+        """See that nobody deletes what is stored of the first id.
+
+        :raises Busy: somebody does, or was killed at it less than some hours ago.
+        """
+        name = intent.deleting(self._account, self._container, self.seed)
+        if name is not None:
+            raise Busy("what is stored of image %s is being deleted; if whoever did so was "
+                       "killed, delete it again, or the announcement %s/%s"
+                       % (self.seed, self._container, name))
+
+
+    def wait_kept(self) -> None:
+        """Wait until nobody deletes what is stored of the first id, for as long as that may take.
+
+        :raises Busy: somebody still does.
+        """
+        until = time.monotonic() + _PATIENCE
+        while True:
+            try:
+                return self.check_kept()
+            except Busy:
+                if time.monotonic() > until:
+                    raise
+            time.sleep(_PAUSE)
+
+
+def check_gone(images: ImageService, image_id: str) -> None:
+    """See that Glance still has no image of what is about to be deleted.
+
+    :raises Busy: it has one again.
+    """
+    if images.exists(image_id):
+        raise Busy("what is stored of image %s stays: it was registered again just now; if it is "
+                   "to go, delete it again" % image_id)
 
 
 @contextlib.contextmanager

@@ -78,6 +78,7 @@ class Mender:
         with claim.announced(self._account, self._container, values["id"]) as work:
             if properties.read(self._account, self._container, name) != values:
                 raise claim.Busy("%r was changed, or registered, meanwhile" % name)
+            work.check_kept()  # most often it is told here, where no image need go
             old = self._point(values["id"])
             owner = old.project_id if old else self._session.get_project_id()
             size = old.vhd_size if old else int(values["size"])
@@ -92,6 +93,7 @@ class Mender:
                     image.status != "active" or image.size in (size, None) or bool(old))
 
             image = claim.claim(images, work, wanted, is_ours)
+            self._check_kept(images, work, image)
             point = old
             with contextlib.ExitStack() as held:
                 if image.id != values["id"]:
@@ -101,9 +103,10 @@ class Mender:
                 if image.status not in ("active", "deactivated"):
                     self._activate(images, image, point, values)
                 images.change(image.id, {begun.MARK: None, **attributes.image(name)})
-            properties.write(self._account, self._container, name, {
-                **values, "id": image.id, "created_at": image.created_at})
+            described = {**values, "id": image.id, "created_at": image.created_at}
+            properties.write(self._account, self._container, name, described)
             if image.id != values["id"]:
+                self._keep(work, name, described)
                 self._forget(values["id"])
             return image.id
 
@@ -142,6 +145,22 @@ class Mender:
         self._account.delete(self._container, properties.object_name(name))
         self._forget(values["id"])
         return values["id"]
+
+    def _check_kept(self, images: ImageService, work: claim.Announced, image: Image) -> None:
+        """See, having an image, that what it is to be of is not being deleted; else it goes."""
+        try:
+            work.check_kept()
+        except claim.Busy:
+            if image.status == "queued":
+                images.delete(image.id)
+            raise
+
+    def _keep(self, work: claim.Announced, name: str, values: Dict[str, str]) -> None:
+        """See that properties are not removed as those of the former id, by who just read them."""
+        with contextlib.suppress(claim.Busy):  # killed, and so no danger
+            work.wait_kept()
+        if properties.read(self._account, self._container, name) is None:
+            properties.write(self._account, self._container, name, values)
 
     def _point(self, image_id: str) -> Optional[Point]:
         """Return the point of a template; None of an ISO."""

@@ -25,7 +25,7 @@ from nova_swift_handler.glance.image import Image
 from nova_swift_handler.glance.service import ImageService
 from nova_swift_handler.store import presence, probe
 from nova_swift_handler.store.account import Account
-from nova_swift_handler.transfer import begun, taking
+from nova_swift_handler.transfer import begun, census, claim, taking
 from nova_swift_handler.transfer.jobs import Services
 
 ISO = "iso"
@@ -195,6 +195,7 @@ def delete(services: Services, kind: str, wanted: str, dry_run: bool = False) ->
     blocks name those themselves.
 
     :raises GlanceError: Glance refuses, such as for a protected image; then nothing was deleted.
+    :raises Busy: Glance had no image of it, and has one again just now.
     """
     ours = services.credentials.session()
     account, images = services.account(ours), services.images(None, ours)
@@ -212,15 +213,29 @@ def delete(services: Services, kind: str, wanted: str, dry_run: bool = False) ->
     def withdraw() -> None:
         if image is not None:
             images.delete(item.image_id)
+        elif images.exists(item.image_id):
+            _check_another(account, where, images, item)
 
     point = None if kind == ISO else deletion.find(account, where, item.image_id)
     if point is not None and point.container == item.container:
         done = deletion.delete(account, where, probe.abilities(account, where.index), point,
                                withdraw=withdraw)
     else:
-        withdraw()
-        done = deletion.delete_named(account, where, item.container, item.image_id)
+        done = deletion.delete_named(account, where, item.container, item.image_id, withdraw)
     return Deleted(item, image is not None, done.relinked, done.removed)
+
+
+def _check_another(account: Account, where: names.Containers, images: ImageService,
+                   item: Item) -> None:
+    """See that the image that has the id of *item* is another's, and not made of it just now.
+
+    Who registers it again is announced until the properties say of which image they are.
+
+    :raises Busy: it is its own.
+    """
+    if item.image_id in census.storing(account, item.container) or image_of(
+            images, find(account, where, item.kind, item.image_id)) is not None:
+        claim.check_gone(images, item.image_id)
 
 
 def _check_free(account: Account, item: Item, name: str) -> None:

@@ -15,6 +15,7 @@
 from __future__ import annotations
 
 import datetime
+import functools
 from typing import List, Optional
 
 from nova_swift_handler import exceptions
@@ -24,7 +25,7 @@ from nova_swift_handler.catalog.retention import Dated, Known, Policy, Verdict
 from nova_swift_handler.glance.service import ImageService
 from nova_swift_handler.store.abilities import Abilities
 from nova_swift_handler.store.account import Account
-from nova_swift_handler.transfer.census import Census, image_of
+from nova_swift_handler.transfer.census import Census, check_gone, image_of
 
 
 def plan(census: Census, policy: Policy, with_images: bool,
@@ -51,6 +52,7 @@ def delete(account: Account, where: names.Containers, abilities: Abilities,
     :raises GlanceError: it is protected, or others than its owner may see it, by now; or Glance
         did not delete it.
     :raises PointInvalid: a newer snapshot that refers to it is damaged; nothing was deleted.
+    :raises Busy: it was registered again just now.
     :raises StoreError: Swift failed; if its image is gone, ``swift-vhd store reconcile`` goes on.
     """
     point = census.held[image_id].point
@@ -60,5 +62,6 @@ def delete(account: Account, where: names.Containers, abilities: Abilities,
         raise exceptions.GlanceError(
             "Deleting the snapshot %s: its image is %s, so it stays" % (
                 image_id, "protected" if image.protected else image.visibility))
-    deletion.delete(account, where, abilities, point, withdraw=lambda: None if image is None else
-                    images.delete(image_id))
+    deletion.delete(account, where, abilities, point, withdraw=functools.partial(
+        check_gone, account, where, images, point) if image is None else functools.partial(
+            images.delete, image_id))

@@ -22,7 +22,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 from concurrent import futures
-from typing import List, Set
+from typing import Callable, List, Set
 
 from nova_swift_handler import exceptions
 from nova_swift_handler.catalog import deletion, names, offered, summary
@@ -31,6 +31,7 @@ from nova_swift_handler.store import parallel, presence
 from nova_swift_handler.store.abilities import Abilities
 from nova_swift_handler.store.account import Account
 from nova_swift_handler.transfer import census as censuses
+from nova_swift_handler.transfer import claim
 from nova_swift_handler.transfer.census import Census, Held
 
 LOG = logging.getLogger(__name__)
@@ -90,15 +91,17 @@ def strays(account: Account, where: names.Containers, images: ImageService, cens
             *_index(account, where, held, before, dry_run)]
 
 
-def delete(account: Account, where: names.Containers, abilities: Abilities, held: Held) -> None:
+def delete(account: Account, where: names.Containers, abilities: Abilities, held: Held,
+           withdraw: Callable[[], None] = lambda: None) -> None:
     """Delete what is stored, whatever it is.
 
+    :param withdraw: see ``deletion.delete``.
     :raises SwiftVhdError: it could not be; delete it again.
     """
     if held.point is None:
-        deletion.delete_iso(account, where, held.image_id)
+        deletion.delete_iso(account, where, held.image_id, withdraw)
     else:
-        deletion.delete(account, where, abilities, held.point)
+        deletion.delete(account, where, abilities, held.point, withdraw=withdraw)
 
 
 def _forget(account: Account, where: names.Containers, abilities: Abilities,
@@ -113,8 +116,11 @@ def _forget(account: Account, where: names.Containers, abilities: Abilities,
                 account, held.container):
             return [Finding(held.container, held.image_id, YOUNGER)]
         if not dry_run:
-            delete(account, where, abilities, held)
+            delete(account, where, abilities, held,
+                   lambda: claim.check_gone(images, held.image_id))
         return [Finding(held.container, held.image_id, DELETED)]
+    except claim.Busy:
+        return []
     except exceptions.SwiftVhdError as error:
         return [_failed(held.container, held.image_id, error)]
 
