@@ -72,6 +72,7 @@ class Connection:
         self._local = threading.local()
         self._url: Optional[str] = None
         self._refused: Optional[str] = None  # a token, until one is accepted
+        self._told = False  # that there is an outage, until a request succeeds
         self._lock = threading.Lock()
 
     @property
@@ -107,6 +108,7 @@ class Connection:
         try:
             value = call()
             self._refused = None
+            self._told = False
             return value
         except exceptions.StoreError:
             self._drop()
@@ -135,10 +137,22 @@ class Connection:
             wait=tenacity.wait_random_exponential(multiplier=0.2, max=10),
             retry=tenacity.retry_if_exception(_may_pass),
             # Old releases of tenacity go by the name of the parameter.
-            before_sleep=lambda retry_state: _say_so(
-                retry_state.outcome.exception() if retry_state.outcome else what),
+            before_sleep=lambda retry_state: self._say_so(
+                retry_state.outcome.exception() if retry_state.outcome else what,
+                retry_state.attempt_number),
             reraise=True)
         return retrying(self.once, what, request)
+
+    def _say_so(self, reason: object, attempt: int) -> None:
+        """Tell why a request is made again.
+
+        Once is enough for whoever waits, however many requests and threads an outage meets: the
+        last failure is told as an error.
+        """
+        with self._lock:
+            first, self._told = attempt == 1 and not self._told, True
+        LOG.log(logging.WARNING if first else logging.DEBUG, "%s; trying again", reason)
+        tally.TALLY.retry(tally.SWIFT)
 
     def _token(self) -> str:
         token = self._local.token = str(self._keystone(self._session.get_token))
@@ -187,11 +201,6 @@ class Connection:
         conn, self._local.conn = getattr(self._local, "conn", None), None
         if conn is not None:
             conn[1].close()
-
-
-def _say_so(reason: object) -> None:
-    LOG.warning("%s; trying again", reason)
-    tally.TALLY.retry(tally.SWIFT)
 
 
 def _may_pass(error: BaseException) -> bool:

@@ -15,8 +15,11 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import pathlib
-from typing import Any, Dict
+import threading
+from concurrent import futures
+from typing import Any, Dict, Tuple
 
 import pytest
 
@@ -25,7 +28,7 @@ from tests.functional.handler.bench import MIB
 from tests.unit.transfer.test_chain import small_file_system  # noqa: F401  (fixture)
 from tests.unit.vhd import disks
 
-from .conftest import Desk
+from .conftest import Desk, Terminal
 from .test_templates import new_name
 
 ISO = bytes(0x8000) + b"\x01CD001\x01" + disks.noise(13 * MIB, 77)
@@ -122,3 +125,26 @@ def test_no_partial_iso_is_left_where_there_is_no_room(
     desk.terminal().refuses(8, "it takes %d bytes" % len(ISO), "iso", "download", iso["name"],
                             str(small_file_system / "got"))
     assert list(small_file_system.iterdir()) == []
+
+
+@pytest.mark.parametrize("attempt", range(3))
+def test_of_several_who_store_under_one_name_at_once_one_does(
+        desk: Desk, tmp_path: pathlib.Path, attempt: int) -> None:
+    terminals, name, path = [desk.terminal() for _each in range(4)], new_name(), iso_file(tmp_path)
+    together = threading.Barrier(len(terminals))
+
+    def create(terminal: Terminal) -> Tuple[int, str, str]:
+        together.wait()
+        return terminal.run("iso", "create", name, "--from", path, "-f", "json")
+
+    before = set(desk.images())
+    with futures.ThreadPoolExecutor(len(terminals)) as pool:
+        done = list(pool.map(create, terminals))
+    (out,) = [out for code, out, _err in done if code == 0]
+    assert all("choose another name" in err for code, _out, err in done if code)
+    assert sorted(code for code, _out, _err in done) == [0, 9, 9, 9]
+    image_id = json.loads(out)["id"]
+    assert terminals[0].value("iso", "show", name)["id"] == image_id
+    assert set(desk.images()) - before == {image_id}
+    (row,) = terminals[0].value("iso", "delete", name)
+    assert row["Had Image"] is True

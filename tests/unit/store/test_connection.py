@@ -25,7 +25,7 @@ import pytest
 import swiftclient.client as swift
 from keystoneauth1 import plugin, session, token_endpoint
 
-from nova_swift_handler import exceptions
+from nova_swift_handler import exceptions, tally
 from nova_swift_handler.credentials import Credentials
 from nova_swift_handler.store.account import Account
 from nova_swift_handler.store.connection import Connection
@@ -119,6 +119,53 @@ def test_threads_that_share_a_refused_token_all_go_on() -> None:
             each.result(60)
     assert _used(server).count("old") == 4
     assert len(server.requests) == 8
+
+
+def _told(caplog: pytest.LogCaptureFixture) -> List[str]:
+    return [each.getMessage() for each in caplog.records
+            if each.levelname == "WARNING" and "trying again" in each.getMessage()]
+
+
+@pytest.fixture
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Try again without a pause."""
+    monkeypatch.setattr("tenacity.nap.time.sleep", lambda seconds: None)
+
+
+@pytest.mark.usefixtures("at_once")
+def test_an_outage_is_told_once_while_it_lasts(caplog: pytest.LogCaptureFixture) -> None:
+    down = threading.Event()
+    down.set()
+    failures = tally.TALLY.counts()
+
+    def answer(request: services.Request) -> services.Answer:
+        return (503 if down.is_set() else 201), b""
+
+    with services.Server(answer) as server:
+        connection = _connection(server, "only")
+        for _request in range(3):
+            with pytest.raises(exceptions.StoreUnreachable):
+                _put(connection)
+        assert len(server.requests) == 15
+        assert len(_told(caplog)) == 1
+        assert "answered 503" in _told(caplog)[0]
+        down.clear()
+        _put(connection)
+        down.set()
+        with pytest.raises(exceptions.StoreUnreachable):
+            _put(connection)
+        assert len(_told(caplog)) == 2
+    assert tally.TALLY.counts() != failures  # each try is counted all the same
+
+
+@pytest.mark.usefixtures("at_once")
+def test_an_outage_that_many_threads_meet_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    with services.Server(lambda request: (503, b"")) as server:
+        connection = _connection(server, "only")
+        with futures.ThreadPoolExecutor(8) as pool:
+            done = [pool.submit(_put, connection) for _thread in range(8)]
+        assert all(isinstance(each.exception(), exceptions.StoreUnreachable) for each in done)
+    assert len(_told(caplog)) == 1
 
 
 def test_what_cannot_be_repeated_says_whether_a_new_token_may_help() -> None:
