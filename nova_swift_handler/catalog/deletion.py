@@ -64,7 +64,8 @@ class Deleted(NamedTuple):
 
 
 def delete(account: Account, where: names.Containers, abilities: Abilities, point: Point,
-           force: bool = False, withdraw: Callable[[], None] = lambda: None) -> Deleted:
+           force: bool = False, withdraw: Callable[[], None] = lambda: None,
+           texts: Optional[properties.Texts] = None) -> Deleted:
     """Delete *point*; it may be gone already, in part or in whole.
 
     What made it visible goes first, then ``point.json``, and at that moment the point is gone.
@@ -77,6 +78,7 @@ def delete(account: Account, where: names.Containers, abilities: Abilities, poin
     :param withdraw: takes it from those who know of it elsewhere, or sees once more that nobody
         does: once this is announced, and it is sure that no child stands in the way.  What it
         raises ends this, and nothing is deleted.
+    :param texts: see ``properties.every``.
     :raises PointInvalid: a child cannot be relinked; nothing is deleted.
     :raises StoreError: Swift failed; delete it again.
     """
@@ -87,7 +89,7 @@ def delete(account: Account, where: names.Containers, abilities: Abilities, poin
         withdraw()
         _hide(account, where, point.image_id)
         if point.kind == TEMPLATE:
-            properties.remove(account, container, point.image_id)
+            properties.remove(account, container, point.image_id, texts=texts)
         account.delete(container, names.of_point(point.image_id, names.POINT))
         account.delete(container, names.closing(point.upload_id))
         removed = _remove_below(account, container, point.image_id)
@@ -123,16 +125,17 @@ def delete_iso(account: Account, where: names.Containers, image_id: str,
 
 
 def delete_named(account: Account, where: names.Containers, container: str, image_id: str,
-                 withdraw: Callable[[], None] = lambda: None) -> Deleted:
+                 withdraw: Callable[[], None] = lambda: None,
+                 texts: Optional[properties.Texts] = None) -> Deleted:
     """Delete an ISO, or what is left of a template that has no point any more.
 
-    :param withdraw: see :func:`delete`.
+    :param withdraw, texts: see :func:`delete`.
     :raises StoreError: Swift failed; delete it again.
     """
     with Intent(account, container, str(uuid.uuid4()), image_id, kind=DELETE):
         withdraw()
         _hide(account, where, image_id)
-        properties.remove(account, container, image_id)
+        properties.remove(account, container, image_id, texts=texts)
         account.delete(container, names.of_point(image_id, names.ISO_VIEW))
         return Deleted([], _remove_below(account, container, image_id), [])
 

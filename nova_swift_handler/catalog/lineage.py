@@ -39,6 +39,7 @@ class Heritage:
 
     :ivar parent: the point that the new one is compared with; None if there is none, or if some of
         its blocks are lost.
+    :ivar original: the point whose disk the new one has, with no data of its own; None if not so.
     :ivar blocks: where the parent's blocks are; refers to *stored*.
     :ivar stored: segments, the parent's first.
     :ivar unused: blocks of segments that no complete point names, by SHA-256; refers to *stored*.
@@ -48,6 +49,7 @@ class Heritage:
     """
 
     parent: Optional[Point] = None
+    original: Optional[Point] = None
     blocks: BlockMap = dataclasses.field(default_factory=lambda: BlockMap(0))
     stored: List[Segment] = dataclasses.field(default_factory=list)
     unused: DigestTable = dataclasses.field(default_factory=DigestTable)

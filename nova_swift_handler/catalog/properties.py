@@ -33,6 +33,9 @@ KEPT = "properties.json"
 
 LOG = logging.getLogger(__name__)
 
+Texts = Dict[str, str]
+"""Texts of properties objects by their MD5, which is what a container's listing says of each."""
+
 _SUFFIX = ".properties"
 _WORKERS = 8
 _LINE = re.compile(r"(?s)((?:[^\\=]|\\.)*)=(.*)")
@@ -87,9 +90,16 @@ def _unescape(text: str) -> str:
     return re.sub(r"(?s)\\(.)", lambda match: {"n": "\n", "r": "\r"}.get(match[1], match[1]), text)
 
 
-def write(account: Account, container: str, name: str, values: Mapping[str, object]) -> None:
-    """Store the properties of *name*."""
-    account.put(container, object_name(name), pack(values), "text/plain; charset=utf-8")
+def write(account: Account, container: str, name: str, values: Mapping[str, object],
+          texts: Optional[Texts] = None) -> None:
+    """Store the properties of *name*.
+
+    :param texts: gets what was written.
+    """
+    data = pack(values)
+    account.put(container, object_name(name), data, "text/plain; charset=utf-8")
+    if texts is not None:
+        texts[md5(data).hexdigest()] = data.decode("utf-8")
 
 
 def origin(name: str, chosen: Attributes) -> Dict[str, str]:
@@ -135,12 +145,14 @@ def of_image(account: Account, container: str, image_id: str) -> Optional[Dict[s
     return None
 
 
-def remove(account: Account, container: str, image_id: str, but: str = "") -> None:
+def remove(account: Account, container: str, image_id: str, but: str = "",
+           texts: Optional[Texts] = None) -> None:
     """Remove the properties of what is image *image_id*, whatever it is called.
 
     :param but: the name under which they stay.
+    :param texts: see :func:`every`.
     """
-    for name, values in every(account, container).items():
+    for name, values in every(account, container, texts=texts).items():
         # A listing may be late: what has been given the name since stays.
         if values.get("id") == image_id and name != but and (
                 read(account, container, name) or values).get("id") == image_id:
@@ -152,7 +164,8 @@ def each(account: Account, container: str) -> Iterator[Dict[str, str]]:
     yield from every(account, container).values()
 
 
-def every(account: Account, container: str, keep: bool = False) -> Dict[str, Dict[str, str]]:
+def every(account: Account, container: str, keep: bool = False,
+          texts: Optional[Texts] = None) -> Dict[str, Dict[str, str]]:
     """Return the properties of all there is in *container*, by name.
 
     The texts of all are kept together in ``properties.json``, which is believed only where a
@@ -160,13 +173,17 @@ def every(account: Account, container: str, keep: bool = False) -> Dict[str, Dic
     or written by two at once: then those objects are read that it does not have.
 
     :param keep: write ``properties.json`` if it is not up to date.
+    :param texts: what the caller has read or written before, believed likewise; gets what is read.
     """
+    known: Texts = {} if texts is None else texts
     etags = {row["name"]: row["hash"] for row in account.listing(container, delimiter="/")
              if row.get("name", "").endswith(_SUFFIX)}
-    kept = _kept(account, container)
-    texts = {name: text for name, text in kept.items()
-             if name in etags and md5(text.encode("utf-8")).hexdigest() == etags[name]}
-    missing = [name for name in etags if name not in texts]
+    kept: Dict[str, str] = {}
+    if keep or any(etag not in known for etag in etags.values()):
+        kept = _kept(account, container)
+        known.update({md5(text.encode("utf-8")).hexdigest(): text for text in kept.values()})
+    found = {name: known[etag] for name, etag in etags.items() if etag in known}
+    missing = [name for name in etags if name not in found]
 
     def get(name: str) -> Optional[str]:
         with contextlib.suppress(exceptions.ObjectMissing):  # deleted since it was listed
@@ -176,11 +193,12 @@ def every(account: Account, container: str, keep: bool = False) -> Dict[str, Dic
     with futures.ThreadPoolExecutor(_WORKERS) as pool:
         for name, text in zip(missing, pool.map(get, missing)):
             if text is not None:
-                texts[name] = text
-    if keep and texts != kept:
-        account.put_json(container, KEPT, {"format": 1, "texts": texts})
+                found[name] = text
+                known[md5(text.encode("utf-8")).hexdigest()] = text
+    if keep and found != kept:
+        account.put_json(container, KEPT, {"format": 1, "texts": found})
     return {name[:-len(_SUFFIX)]: parse(text.encode("utf-8"))
-            for name, text in sorted(texts.items())}
+            for name, text in sorted(found.items())}
 
 
 def _kept(account: Account, container: str) -> Dict[str, str]:

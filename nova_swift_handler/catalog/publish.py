@@ -138,7 +138,7 @@ class Publisher:
         parent = heritage.parent
         chained = (parent is not None and parent.container == self._container
                    and parent.virtual_size == disk.virtual_size)
-        refs = self._put_regions(disk, parent)
+        refs = self._put_regions(disk, parent or heritage.original)
         view = self._views.disk(
             subject.image_id, disk.virtual_size, disk.blocks, disk.stored, refs,
             [names.DISK_VIEW] if chained else [names.DISK_VIEW, names.DELTA_VIEW])
@@ -203,10 +203,10 @@ class Publisher:
         written, self._written = self._written, []
         removal.remove(self._account, reversed(written))
 
-    def _put_regions(self, disk: Disk, parent: Optional[Point]) -> List[RegionRef]:
+    def _put_regions(self, disk: Disk, like: Optional[Point]) -> List[RegionRef]:
         known = {}
-        if parent is not None and parent.container == self._container:
-            known = {ref.table: ref for ref in parent.regions}
+        if like is not None and like.container == self._container:
+            known = {ref.table: ref for ref in like.regions}
         count = -(-len(disk.blocks) // regions.BLOCKS)
         put = functools.partial(self._put_region, disk, known)
         with futures.ThreadPoolExecutor(_WORKERS) as pool:

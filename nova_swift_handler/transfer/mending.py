@@ -55,16 +55,18 @@ class Mender:
 
     :param session: the service account's, shared by threads.
     :param kind: one of ``named.KINDS``.
+    :param texts: of the properties, as they were read: see ``properties.every``.
     """
 
     def __init__(self, services: Services, session: Session, account: Account,
-                 kind: str) -> None:
+                 kind: str, texts: properties.Texts) -> None:
         self._services = services
         self._session = session
         self._account = account
         self._where = services.containers
         self._container = named.container_of(services.containers, kind)
         self._is_template = kind == TEMPLATE
+        self._texts = texts
 
     def register(self, name: str, values: Dict[str, str]) -> str:
         """Make the image of what is stored as *name* active; return its id.
@@ -104,10 +106,10 @@ class Mender:
                     self._activate(images, image, point, values)
                 images.change(image.id, {begun.MARK: None, **attributes.image(name)})
             described = {**values, "id": image.id, "created_at": image.created_at}
-            properties.write(self._account, self._container, name, described)
+            self._write(name, described)
             if image.id != values["id"]:
                 self._keep(work, name, described)
-                self._forget(values["id"])
+                self._forget(values["id"], old)
             return image.id
 
     def update(self, name: str, values: Dict[str, str]) -> str:
@@ -143,7 +145,8 @@ class Mender:
                         self._container, properties.object_name(name)))
             images.delete(image.id)
         self._account.delete(self._container, properties.object_name(name))
-        self._forget(values["id"])
+        self._forget(values["id"], lookup.find(self._account, self._where, values["id"])
+                     if self._is_template else None)
         return values["id"]
 
     def _check_kept(self, images: ImageService, work: claim.Announced, image: Image) -> None:
@@ -160,7 +163,10 @@ class Mender:
         with contextlib.suppress(claim.Busy):  # killed, and so no danger
             work.wait_kept()
         if properties.read(self._account, self._container, name) is None:
-            properties.write(self._account, self._container, name, values)
+            self._write(name, values)
+
+    def _write(self, name: str, values: Dict[str, str]) -> None:
+        properties.write(self._account, self._container, name, values, self._texts)
 
     def _point(self, image_id: str) -> Optional[Point]:
         """Return the point of a template; None of an ISO."""
@@ -265,17 +271,16 @@ class Mender:
                 "project %s, and what is stored is of one created at %s; delete that image, or "
                 "this one here" % (image.id, name, image.created_at, image.owner,
                                    values.get("created_at")))
-        properties.write(self._account, self._container, name,
-                         {**values, "created_at": image.created_at})
+        self._write(name, {**values, "created_at": image.created_at})
 
-    def _forget(self, image_id: str) -> None:
-        """Delete what is stored under a former id."""
-        point = lookup.find(self._account, self._where, image_id) if self._is_template else None
+    def _forget(self, image_id: str, point: Optional[Point]) -> None:
+        """Delete what is stored under a former id, its point if it has one."""
         if point is not None and point.container == self._container:
             deletion.delete(self._account, self._where, probe.abilities(
-                self._account, self._where.index), point)
+                self._account, self._where.index), point, texts=self._texts)
         else:
-            deletion.delete_named(self._account, self._where, self._container, image_id)
+            deletion.delete_named(self._account, self._where, self._container, image_id,
+                                  texts=self._texts)
 
 
 def _silent() -> Report:

@@ -180,7 +180,8 @@ def shared(services: Services, account: Account, subject: Subject, original: Poi
 
     with Intent(account, container, upload_id, subject.image_id, segments) as announced, _complete(
             services, account, subject, container, report, for_glance,
-            Heritage(blocks=blocks, stored=segments), announced, inherited) as point:
+            Heritage(original=original, blocks=blocks, stored=segments), announced,
+            inherited) as point:
         yield point
 
 

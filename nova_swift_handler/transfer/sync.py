@@ -74,7 +74,8 @@ def sync(services: Services, kind: str, *, dry_run: bool, delete_lost: bool, for
             "so images that it may not see would look as if they were missing. Give it that role, "
             "or say --force if your Glance's policies show it every image.")
     container = named.container_of(services.containers, kind)
-    stored = properties.every(account, container, keep=not dry_run)
+    texts: properties.Texts = {}
+    stored = properties.every(account, container, keep=not dry_run, texts=texts)
     there = inventory.complete(account, container)
     seen = _images(images, [values["id"] for values in stored.values()
                             if names.is_id(values.get("id", ""))])
@@ -84,7 +85,7 @@ def sync(services: Services, kind: str, *, dry_run: bool, delete_lost: bool, for
         if step is not None:
             planned.append(step)
     if not dry_run:
-        mender = Mender(services, ours, account, kind)
+        mender = Mender(services, ours, account, kind, texts)
         steps.carry_out(planned, lambda step: _do(mender, step), progress)
     return planned
 

@@ -152,7 +152,7 @@ def test_what_is_not_there_is_told_by_one_exit_code(
 
 def test_an_empty_text_is_a_mistake_on_the_command_line(
         desk: Desk, terminals: Dict[str, Terminal], here: Dict[str, str],
-        capsys: pytest.CaptureFixture[str]) -> None:
+        capfd: pytest.CaptureFixture[str]) -> None:
     """A variable that nobody has set must not make `snapshot prune --volume` prune all."""
     terminal, wrong = terminals["ext"], []
     for case in CASES:
@@ -161,7 +161,7 @@ def test_an_empty_text_is_a_mistake_on_the_command_line(
                 code: Any = terminal.run(*case.of(wanted, here))
             except SystemExit as ended:
                 code = ended.code
-            if code != exit_codes.USAGE or "names nothing" not in capsys.readouterr().err:
+            if code != exit_codes.USAGE or "names nothing" not in capfd.readouterr().err:
                 wrong.append((case.argv, wanted, code))
     assert not wrong, "\n".join(map(repr, wrong))
 

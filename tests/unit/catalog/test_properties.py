@@ -21,6 +21,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nova_swift_handler.catalog import properties
+from tests.unit.store.memory import MemoryAccount
 
 _VALUES = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
 _KEYS = st.from_regex(r"[A-Za-z_][A-Za-z0-9_.:-]{0,30}", fullmatch=True)
@@ -56,3 +57,17 @@ def test_an_edited_file_is_read() -> None:
 
 def test_what_is_no_utf8_does_not_stop_a_listing() -> None:
     assert properties.parse(b"a=1\nb=\xff\n")["a"] == "1"
+
+
+def test_what_was_read_before_is_believed_only_as_long_as_it_is_what_is_there() -> None:
+    account = MemoryAccount()
+    account.put_container("c", {})
+    texts: properties.Texts = {}
+    for name in ("a", "b"):
+        properties.write(account, "c", name, {"id": "of " + name}, texts)
+    properties.write(account, "c", "a", {"id": "another's"})  # by somebody else
+    assert properties.every(account, "c", texts=texts) == {
+        "a": {"id": "another's"}, "b": {"id": "of b"}}
+    properties.remove(account, "c", "of a", texts=texts)
+    properties.remove(account, "c", "of b", texts=texts)
+    assert properties.every(account, "c") == {"a": {"id": "another's"}}

@@ -103,8 +103,6 @@ def in_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(claim, "_PAUSE", 0.0)
     monkeypatch.setattr(sync.steps, "carry_out", _carry_out)
     monkeypatch.setattr(Glance, "register", _activate, raising=True)
-    monkeypatch.setattr(Glance, "exists", lambda self, image_id: image_id in self.images,
-                        raising=False)
 
 
 def _carry_out(planned: Any, act: Any, progress: Any = None) -> None:

@@ -22,12 +22,15 @@ import pytest
 
 from nova_swift_handler import exceptions
 from nova_swift_handler.catalog import inventory, names, properties
+from nova_swift_handler.catalog.point import TEMPLATE
+from nova_swift_handler.catalog.publish import Subject
 from nova_swift_handler.glance.image import Image
 from nova_swift_handler.store.manifest import Entry
-from nova_swift_handler.transfer import claim, sync
+from nova_swift_handler.transfer import claim, snapshot, sync
 from nova_swift_handler.transfer.named import ISO
+from nova_swift_handler.transfer.report import Report
 
-from .world import NAMES, World
+from .world import NAMES, Source, World
 
 PROJECT = "service"
 
@@ -51,6 +54,9 @@ class Glance:
 
     def list(self, **filters: str) -> List[Image]:
         return [image for image in self.images.values() if image.id in filters["id"]]
+
+    def exists(self, image_id: str) -> bool:
+        return image_id in self.images
 
     def get(self, image_id: str) -> Image:
         if image_id not in self.images:
@@ -173,3 +179,53 @@ def test_properties_that_say_too_little_keep_nothing_else_from_being_done(
     assert properties.exists(shop.account, NAMES.isos, "broken")
     assert (done["fine"].action, done["fine"].error, done["fine"].id) == (
         sync.REGISTER, None, claim.following(fine))
+
+
+# -- what it costs ------------------------------------------------------------------------------
+
+def _template(shop: Shop, name: str) -> None:
+    """Store a template whose image Glance has lost."""
+    image_id = str(uuid.uuid4())
+    subject = Subject(image_id, TEMPLATE, image_id, PROJECT, "2025-01-01T00:00:00Z",
+                      {"name": name})
+    with snapshot.stored(shop.services, shop.account, subject, Source({0: 1, 3: 2}, 5),
+                         NAMES.templates, Report(lambda event: None), for_glance=True) as point:
+        properties.write(shop.account, NAMES.templates, name, properties.of_template(point))
+    shop.glance.deleted.append(image_id)
+
+
+def _requests(kind: str, count: int, monkeypatch: pytest.MonkeyPatch) -> Dict[str, int]:
+    """Bring so many in step; return the requests made, by what they were about."""
+    shop = Shop()
+    vars(shop.reached).update(store=shop.services.store, transfer=shop.services.transfer)
+    for number in range(count):
+        if kind == ISO:
+            shop.iso("iso %d" % number)
+        else:
+            _template(shop, "template %d" % number)
+    made: Dict[str, int] = {}
+
+    def request(verb: str, container: str, name: str = "") -> None:
+        what = "properties" if name.endswith(".properties") else name.partition("/")[0]
+        made[verb + " " + what] = made.get(verb + " " + what, 0) + 1
+
+    monkeypatch.setattr(shop.account, "request", request)
+    done = sync.sync(shop.reached, kind, dry_run=False, delete_lost=False, force=False,
+                     progress=lambda done, total: None)
+    assert [(step.action, step.error) for step in done] == [(sync.REGISTER, None)] * count
+    made["all"] = sum(made.values())
+    return made
+
+
+@pytest.mark.parametrize("kind", [ISO, TEMPLATE])
+def test_the_cost_of_one_does_not_grow_with_how_many_there_are(
+        kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    few, many = (_requests(kind, count, monkeypatch) for count in (4, 24))
+    assert many["all"] - few["all"] <= (55 if kind == TEMPLATE else 30) * 20
+    # Once for all, and of each: before it begins, behind its new id, and before the old one goes.
+    assert many["GET properties"] <= 4 * 24
+
+
+def test_the_regions_of_a_disk_that_is_there_are_not_written_anew(
+        monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "PUT regions" not in _requests(TEMPLATE, 2, monkeypatch)
