@@ -82,9 +82,16 @@ def rebuild(account: Account, containers: names.Containers, abilities: Abilities
     work = _Rebuild(account, containers, abilities, container, dry_run, for_glance)
     announced: ContextManager[object] = contextlib.nullcontext() if dry_run else Intent(
         account, container, str(uuid.uuid4()), "")
+    made: List[Outcome] = []
     with announced:
-        outcomes = list(work.points(everything, active))
-        return outcomes + list(work.objects())
+        while True:
+            found = [*work.points(everything, active), *work.objects()]
+            news = [each for each in found if each.state == MADE and each not in made]
+            made += news
+            # What was made may be what another point's lacked to be made, or to be looked at: a
+            # delta.vhd needs the tables of two points, and leads through those to its blocks.
+            if not news:
+                return made + [each for each in found if each.state != MADE]
 
 
 class _Rebuild:
@@ -183,15 +190,6 @@ class _Rebuild:
     def objects(self) -> Iterator[Outcome]:
         """Make what points lack that have their ``point.json``."""
         points, _damaged = readable.points(self._account, self._container)
-        outcomes = list(self._objects(points))
-        yield from outcomes
-        # What leads to a view's blocks, and so whether it is right, is known with the tables only.
-        mended = {each.image_id for each in outcomes
-                  if each.state == MADE and finding.TABLE in each.what}
-        if mended:
-            yield from self._objects([point for point in points if point.image_id in mended])
-
-    def _objects(self, points: List[Point]) -> Iterator[Outcome]:
         found = headers.check(self._account, self._containers, points, self._for_glance)
         wanted = [(point, _of(found, point)) for point in sorted(
             points, key=lambda each: (each.sequence, each.image_id))]

@@ -17,9 +17,9 @@ from __future__ import annotations
 import hashlib
 import json
 import pathlib
-import threading
-from concurrent import futures
-from typing import Any, Dict, Tuple
+import subprocess
+import sys
+from typing import Any, Dict
 
 import pytest
 
@@ -28,7 +28,7 @@ from tests.functional.handler.bench import MIB
 from tests.unit.transfer.test_chain import small_file_system  # noqa: F401  (fixture)
 from tests.unit.vhd import disks
 
-from .conftest import Desk, Terminal
+from .conftest import Desk
 from .test_templates import new_name
 
 ISO = bytes(0x8000) + b"\x01CD001\x01" + disks.noise(13 * MIB, 77)
@@ -130,21 +130,18 @@ def test_no_partial_iso_is_left_where_there_is_no_room(
 @pytest.mark.parametrize("attempt", range(3))
 def test_of_several_who_store_under_one_name_at_once_one_does(
         desk: Desk, tmp_path: pathlib.Path, attempt: int) -> None:
-    terminals, name, path = [desk.terminal() for _each in range(4)], new_name(), iso_file(tmp_path)
-    together = threading.Barrier(len(terminals))
-
-    def create(terminal: Terminal) -> Tuple[int, str, str]:
-        together.wait()
-        return terminal.run("iso", "create", name, "--from", path, "-f", "json")
-
+    terminal, name, path = desk.terminal(), new_name(), iso_file(tmp_path)
     before = set(desk.images())
-    with futures.ThreadPoolExecutor(len(terminals)) as pool:
-        done = list(pool.map(create, terminals))
-    (out,) = [out for code, out, _err in done if code == 0]
-    assert all("choose another name" in err for code, _out, err in done if code)
-    assert sorted(code for code, _out, _err in done) == [0, 9, 9, 9]
+    started = [subprocess.Popen(
+        [sys.executable, "-m", "nova_swift_handler.cli.app", "--config-file", str(terminal.conf),
+         "iso", "create", name, "--from", path, "-f", "json"], stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, text=True) for _each in range(4)]
+    done = [(*each.communicate(), each.returncode) for each in started]
+    assert sorted(code for _out, _err, code in done) == [0, 9, 9, 9], done
+    (out,) = [out for out, _err, code in done if code == 0]
+    assert all("choose another name" in err for _out, err, code in done if code)
     image_id = json.loads(out)["id"]
-    assert terminals[0].value("iso", "show", name)["id"] == image_id
+    assert terminal.value("iso", "show", name)["id"] == image_id
     assert set(desk.images()) - before == {image_id}
-    (row,) = terminals[0].value("iso", "delete", name)
+    (row,) = terminal.value("iso", "delete", name)
     assert row["Had Image"] is True

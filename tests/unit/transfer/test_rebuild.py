@@ -221,3 +221,48 @@ def test_a_delta_is_made_anew_of_an_older_point_of_its_size_and_no_other(world: 
         assert views.parent_of(world.account, A, last.image_id) not in (
             small.image_id, last.image_id)
         world.check()
+
+
+@pytest.fixture(scope="module")
+def chained() -> World:
+    """A volume of three points, each of which shares with the one before."""
+    made = World()
+    for held in ({0: 10, 1: 11}, {0: 10, 1: 12}, {0: 13, 1: 12, 2: 5}):
+        made.upload("a", held)
+    return made
+
+
+def _lost(world: World) -> List[Any]:
+    """Return pairs of objects beside the data, one of them a table."""
+    beside = [key for key in world.account.objects if key[0] == A and not key[1].startswith(
+        names.DATA)]
+    return [(table, other) for table in beside if table[1].endswith(".table")
+            for other in beside if other[1].startswith(names.POINTS)]
+
+
+def test_one_run_makes_all_that_was_lost_together(chained: World) -> None:
+    """As a point, and the table of its parent that its delta.vhd cannot be made without."""
+    pairs = _lost(chained)
+    assert len(pairs) > 30
+    for pair in pairs:
+        world = chained.copied()
+        for key in pair:
+            del world.account.objects[key]
+        first, again = _rebuild(world, A), _rebuild(world, A)
+        assert {each.state for each in first} == {rebuild.MADE}, (pair, first)
+        assert again == [], (pair, again)
+        world.check()
+
+
+def test_what_cannot_be_made_is_told_once_and_ends_the_run(chained: World) -> None:
+    world = chained.copied()
+    parent, child, _last = sorted(world.points(), key=lambda point: point.sequence)
+    for segment in parent.segments:
+        del world.account.objects[segment.container, segment.name]
+    for name in (parent.regions[0].table, names.of_point(child.image_id, names.POINT)):
+        world.account.delete(A, name)
+    found = _rebuild(world, A)
+    assert {each.state for each in found} == {rebuild.LOST}
+    told = [each.image_id for each in found]
+    assert {parent.image_id, child.image_id} <= set(told)
+    assert len(told) == len(set(told))
