@@ -48,7 +48,11 @@ def line(value: object) -> str:
 
 def cell(value: Any) -> Any:
     """Return a value of a table; lines stay lines."""
-    return text(value, but="\n") if isinstance(value, str) else value
+    shown = value.human_readable() if isinstance(value, columns.FormattableColumn) else value
+    if not isinstance(shown, str):
+        return value
+    harmless = text(shown, but="\n")
+    return value if harmless == shown else harmless  # columns are sorted by what they have
 
 
 def assigned(value: Any) -> Any:
@@ -56,9 +60,9 @@ def assigned(value: Any) -> Any:
 
     cliff takes the quotes in it for what they are, and nothing else.
     """
-    if value is None or isinstance(value, columns.FormattableColumn):
-        return value
-    return re.sub(r"[\\$`]", r"\\\g<0>", str(value))
+    if isinstance(value, columns.FormattableColumn):
+        value = value.machine_readable()
+    return None if value is None else re.sub(r"[\\$`]", r"\\\g<0>", str(value))
 
 
 def variable(name: str) -> str:
