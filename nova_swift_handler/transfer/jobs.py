@@ -28,6 +28,7 @@ from nova_swift_handler.glance.settings import GlanceSettings, UserToken
 from nova_swift_handler.settings import StoreSettings, TransferSettings
 from nova_swift_handler.store.account import Account
 from nova_swift_handler.store.connection import Connection
+from nova_swift_handler.transfer import machine
 from nova_swift_handler.transfer.signature import Signature
 from nova_swift_handler.xapi.settings import XapiSettings
 
@@ -110,7 +111,15 @@ def transfer_id(maker: str) -> str:
 
 
 def operator() -> str:
-    """Return who wants the transfers of commands that are typed on this machine."""
+    """Return who wants the transfers of commands that are typed on this machine.
+
+    The host's name is for people: another machine may have it, too.
+    """
+    return "%s+%s" % (former_operator(), machine.identity())
+
+
+def former_operator() -> str:
+    """Return what :func:`operator` was before machines of one name were told apart."""
     return "swift-vhd@" + socket.gethostname()
 
 

@@ -20,17 +20,20 @@ from typing import Iterator
 
 from nova_swift_handler import exceptions
 from nova_swift_handler.transfer import alive
-from nova_swift_handler.transfer.jobs import operator, transfer_id
+from nova_swift_handler.transfer.jobs import former_operator, operator, transfer_id
 from nova_swift_handler.xapi import marked
 from nova_swift_handler.xapi.session import Session
 
 LOG = logging.getLogger(__name__)
 
 
-def reap(session: Session, maker: str, sr_ref: str) -> None:
-    """Destroy what killed transfers of *maker* have left; that it fails is no reason to stop."""
+def reap(session: Session, maker: str, sr_ref: str, former: str = "") -> None:
+    """Destroy what killed transfers of *maker* have left; that it fails is no reason to stop.
+
+    :param former: see ``marked.reap``.
+    """
     try:
-        marked.reap(session, maker, sr_ref, alive.is_alive)
+        marked.reap(session, maker, sr_ref, alive.is_alive, former)
     except exceptions.XapiError as error:
         LOG.warning("What killed transfers may have left on the SR is not destroyed: %s", error)
 
@@ -44,5 +47,5 @@ def transfer(session: Session, sr_ref: str) -> Iterator[str]:
     maker = operator()
     new = transfer_id(maker)
     with alive.announced(new):
-        reap(session, maker, sr_ref)
+        reap(session, maker, sr_ref, former_operator())
         yield new

@@ -119,17 +119,24 @@ def destroy(session: sessions.Session, transfer_id: str, sr_ref: str) -> int:
 
 
 def reap(session: sessions.Session, maker: str, sr_ref: str,
-         alive: Callable[[str], bool]) -> int:
+         alive: Callable[[str], bool], former: str = "") -> int:
     """Destroy the VDIs of transfers that died together with who wanted them; return how many.
 
     :param maker: who wanted the transfers that are meant; no other's are touched.
     :param alive: tells of a transfer's id whether it is under way.
+    :param former: what *maker* was called by former releases, and others too: theirs are told.
     :raises XapiError: XAPI cannot be asked, or a VDI cannot be destroyed.
     """
     doing = f"looking for what transfers of {maker} have left"
     # Listed first: a transfer that marks a VDI is alive before, and as long as, it does.
-    found = [(uuid, transfer_id) for uuid, transfer_id in _marked(session, sr_ref, doing)
+    there = _marked(session, sr_ref, doing)
+    found = [(uuid, transfer_id) for uuid, transfer_id in there
              if transfer_id.rpartition("/")[0] == maker and not alive(transfer_id)]
+    for uuid, transfer_id in there:
+        if former and transfer_id.rpartition("/")[0] == former:
+            LOG.warning("VDI %s is of transfer %s, which a former release of this program has "
+                        "begun here or on another machine of that name; if it is not under way "
+                        "any more, destroy the VDI", uuid, transfer_id)
     destroyed = 0
     for uuid, transfer_id in found:
         # It may have handed the VDI over since it was listed, and so have come to its end.

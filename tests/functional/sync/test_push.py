@@ -16,11 +16,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import socket
 from typing import Any, Dict, Iterator, List
 
 import pytest
 
+from nova_swift_handler.transfer.jobs import operator
 from nova_swift_handler.xapi import disk as disks
 from nova_swift_handler.xapi import isos, marked
 from nova_swift_handler.xapi.session import Session
@@ -274,7 +274,7 @@ def test_what_a_killed_push_has_left_goes_with_the_next(
         home: Town, rack: Rack) -> None:
     home.iso("one")
     rack.create("half", other_config={
-        marked.MARK: "swift-vhd@%s/of-a-dead-process" % socket.gethostname()})
+        marked.MARK: operator() + "/of-a-dead-process"})
     home.value("iso", "push", "one", "--sr", rack.sr)
     assert set(rack.vdis()) == {"one"}
     assert json.loads(rack.vdis()["one"]["other_config"][isos.MARK])["vdi"] == rack.vdis()[
