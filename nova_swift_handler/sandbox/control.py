@@ -46,9 +46,11 @@ class State(NamedTuple):
     code: Optional[int] = None
 
 
-def start_supervisor(layout: Layout, run_id: str) -> None:
+def start_supervisor(layout: Layout, run_id: str,
+                     owner: Optional[process.Process] = None) -> None:
     """Start the process that will start the services.
 
+    :param owner: the process with which all of them end; None lets them live on.
     :raises SandboxError: it did not come up.
     """
     for directory in (layout.run, layout.logs, layout.temporary):
@@ -62,7 +64,8 @@ def start_supervisor(layout: Layout, run_id: str) -> None:
     }
     with open(layout.log(supervisor.NAME), "ab") as log:
         child = subprocess.Popen(
-            [sys.executable, "-m", supervisor.__name__, str(layout.root)],
+            [sys.executable, "-m", supervisor.__name__, str(layout.root),
+             *(str(each) for each in owner or ())],
             stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environ, cwd=str(layout.root),
             start_new_session=True)
     identity = process.identify(child.pid)

@@ -15,6 +15,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import Any, Callable, Dict, Iterable, Optional
 
 from nova_swift_handler.exceptions import SandboxError
@@ -31,11 +32,15 @@ def _silent(_: str) -> None:
 
 
 class Sandbox:
-    """One sandbox in one directory."""
+    """One sandbox in one directory.
 
-    def __init__(self, layout: Layout, progress: Progress = _silent) -> None:
+    :param bound: whether it ends with this process, however that ends, once it was brought up.
+    """
+
+    def __init__(self, layout: Layout, progress: Progress = _silent, bound: bool = False) -> None:
         self._layout = layout
         self._progress = progress
+        self._owner = process.identify(os.getpid()) if bound else None
 
     # -- up -----------------------------------------------------------------------------------
 
@@ -67,7 +72,7 @@ class Sandbox:
         startup = Startup(self._layout, plan, self._progress)
         startup.prepare(new=not self._layout.plan.exists())
         plans.save(self._layout, plan)
-        control.start_supervisor(self._layout, plan.run_id)
+        control.start_supervisor(self._layout, plan.run_id, self._owner)
         document = startup.start()
         ini.write_text(self._layout.environment, json.dumps(document, indent=1) + "\n")
         return document

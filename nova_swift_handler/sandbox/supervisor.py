@@ -15,7 +15,8 @@
 It follows ``run/wanted.json``.  A service that ends by itself is *not* started again: in a sandbox
 for tests a silent restart would hide an error.  How it ended is written to ``run/<name>.exit``.
 
-Run as ``python -m nova_swift_handler.sandbox.supervisor ROOT``.
+Run as ``python -m nova_swift_handler.sandbox.supervisor ROOT [PID START]``: with these it ends,
+and the services with it, when the process that they identify is gone, however that ended.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any, BinaryIO, Dict, List
+from typing import Any, BinaryIO, Dict, List, Optional
 
 from nova_swift_handler.sandbox import ini, process
 from nova_swift_handler.sandbox.layout import Layout
@@ -41,8 +42,9 @@ PATIENCE = 15.0  # seconds a service may take to end when asked to
 class Supervisor:
     """Keeps the running services equal to the wanted ones."""
 
-    def __init__(self, layout: Layout) -> None:
+    def __init__(self, layout: Layout, owner: Optional[process.Process] = None) -> None:
         self._layout = layout
+        self._owner = owner
         self._running: Dict[str, subprocess.Popen[bytes]] = {}
         self._services: Dict[str, Service] = {}
         self._ended: Dict[str, Service] = {}
@@ -57,7 +59,7 @@ class Supervisor:
         """Serve until told to stop; then end all services."""
         process.save(self._layout.pid(NAME), _myself())
         try:
-            while not self._stopping:
+            while not self._stopping and (self._owner is None or process.alive(self._owner)):
                 self._reap()
                 if self._changed():
                     self._follow(read_wanted(self._layout))
@@ -146,7 +148,9 @@ def _myself() -> process.Process:
 
 
 def main() -> int:
-    supervisor = Supervisor(Layout(Path(sys.argv[1])))
+    root, *owner = sys.argv[1:]
+    supervisor = Supervisor(Layout(Path(root)), process.Process(
+        *(int(each) for each in owner)) if owner else None)
     signal.signal(signal.SIGTERM, supervisor.stop)
     signal.signal(signal.SIGINT, supervisor.stop)
     supervisor.run()

@@ -77,7 +77,7 @@ class Cloud:
 @pytest.fixture(scope="session")
 def poor_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     """Keystone, Swift and Glance, the static large objects being as poor as Ceph's."""
-    sandbox = Sandbox(Layout(tmp_path_factory.mktemp("poor")))
+    sandbox = Sandbox(Layout(tmp_path_factory.mktemp("poor")), bound=True)
     env = sandbox.up(lambda: plan.make([], container_prefix="vhd", slo=swift.SLO_WHOLE))
     try:
         yield Cloud(sandbox, env)
@@ -93,7 +93,7 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
         kept = Sandbox(Layout(Path(running)))
         yield Cloud(kept, kept.environment())
         return
-    sandbox = Sandbox(Layout(tmp_path_factory.mktemp("cloud")))
+    sandbox = Sandbox(Layout(tmp_path_factory.mktemp("cloud")), bound=True)
     env = sandbox.up(lambda: plan.make(
         plan.default_hosts("swift_vhd", "all", "none", _SR_SIZE), container_prefix="vhd"))
     try:

@@ -39,7 +39,8 @@ _MIB = disks.MIB
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     """A cloud in which nobody has been before: pages show all that is stored."""
     running = os.environ.get(RUNNING)
-    sandbox = Sandbox(Layout(Path(running) if running else tmp_path_factory.mktemp("newcomer")))
+    sandbox = Sandbox(
+        Layout(Path(running) if running else tmp_path_factory.mktemp("newcomer")), bound=True)
     if running:
         yield Cloud(sandbox, sandbox.environment())
         return

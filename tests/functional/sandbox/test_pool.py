@@ -30,7 +30,7 @@ XenAPI = pytest.importorskip("XenAPI")
 
 @pytest.fixture(scope="module")
 def pool(tmp_path_factory: Any) -> Iterator[Cloud]:
-    sandbox = Sandbox(Layout(Path(tmp_path_factory.mktemp("pool"))))
+    sandbox = Sandbox(Layout(Path(tmp_path_factory.mktemp("pool"))), bound=True)
     env = sandbox.up(lambda: plan.make(
         plan.default_hosts("swift_vhd", "none", "none", 2 ** 34, pool=True),
         container_prefix="vhd"))

@@ -218,7 +218,7 @@ def second_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     """Keystone, Swift and Glance of their own."""
     running = os.environ.get(_SECOND)
     sandbox = Sandbox(Layout(pathlib.Path(running) if running
-                             else tmp_path_factory.mktemp("second")))
+                             else tmp_path_factory.mktemp("second")), bound=True)
     if running:
         yield Cloud(sandbox, sandbox.environment())
         return
