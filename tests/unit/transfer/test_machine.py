@@ -78,7 +78,11 @@ class Images:
         self._mark = mark
 
     def every(self, **filters: str) -> List[Any]:
-        return [types.SimpleNamespace(id="an-image", properties={begun.MARK: self._mark})]
+        return [self.get("an-image")]
+
+    def get(self, image_id: str) -> Any:
+        return types.SimpleNamespace(id=image_id, name="name", owner="project", status="queued",
+                                     properties={begun.MARK: self._mark})
 
     def delete(self, image_id: str) -> None:
         self.deleted.append(image_id)
@@ -92,7 +96,7 @@ def test_only_what_was_begun_on_this_machine_is_taken_for_abandoned(
                             else jobs.operator())
     on(ONE)
     images = Images(mark)
-    begun.remove_abandoned(images, "name")  # type: ignore[arg-type]
+    begun.remove_abandoned(images, "name", "project")  # type: ignore[arg-type]
     assert images.deleted == (["an-image"] if where == "here" else [])
     if where != "here":
         assert mark in caplog.text and "delete it" in caplog.text
@@ -106,6 +110,7 @@ def test_vdis_that_a_former_release_has_left_are_told_and_stay(
         "mine": jobs.operator() + "/1"}
     destroyed: List[str] = []
     monkeypatch.setattr(marked, "_marked", lambda *args: list(left.items()))
+    monkeypatch.setattr(marked, "_is_still_of", lambda *args: True)
     monkeypatch.setattr(marked.disks, "belongs_to_vm", lambda session, uuid: False)
     monkeypatch.setattr(marked.disks, "destroy_vdi",
                         lambda session, uuid, **more: destroyed.append(uuid))
