@@ -96,7 +96,7 @@ def test_an_iso_whose_storing_was_stopped_for_hours_stays_though_it_was_swept_me
         def stopped(world: World = world, paused: Paused = paused) -> None:
             world.account.now += intent.LIFETIME + 1
             paused.now = world.account.now
-            sweep.sweep(world.account, NAMES.isos, sweep.LEAST_GRACE, young=0, workers=1)
+            sweep.sweep(world.account, NAMES.isos, sweep.LEAST_GRACE, young=0)
 
         paused._act = stopped
         with _prepared(world, paused, path):
