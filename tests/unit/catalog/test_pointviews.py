@@ -82,6 +82,14 @@ def _other_segment(volume: _Volume) -> None:
     entries[1] = dataclasses.replace(other, first=entries[1].first, last=entries[1].last)
 
 
+def _other_name(volume: _Volume) -> None:
+    """A segment of another name and, as its bytes are, of the same etag."""
+    entries = _entries(volume.view(1))
+    container, name = (entries[1].path or "").lstrip("/").split("/", 1)
+    volume.account.objects[container, name + "-copy"] = volume.account.objects[container, name]
+    entries[1] = dataclasses.replace(entries[1], path="/%s/%s-copy" % (container, name))
+
+
 def _other_etag(volume: _Volume) -> None:
     entries = _entries(volume.view(1))
     entries[1] = dataclasses.replace(entries[1], etag="0" * 32)
@@ -151,7 +159,8 @@ def test_what_is_right_is_not_found(volume: _Volume) -> None:
 
 @pytest.mark.parametrize(("spoil", "number", "phrase"), [
     (_other_slot, 1, "where it is not"), (_other_segment, 1, "where it is not"),
-    (_other_etag, 1, "where it is not"), (_longer_than_told, 1, "manifests make"),
+    (_other_name, 1, "where it is not"), (_other_etag, 1, "where it is not"),
+    (_longer_than_told, 1, "manifests make"),
     (_other_footer, 1, "does not end with its footer"), (_anothers, 1, "VHD of something else"),
     (_older, 1, "which is not older"), (_block_too_few, 1, "should have block 1"),
     (_zeros, 1, "is not zero"), (_another_parent, 3, "does not name the parent")])

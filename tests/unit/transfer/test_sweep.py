@@ -188,6 +188,8 @@ def test_sweeps_give_space_back_and_only_that(world: World) -> None:
     assert set(gone) < before
     assert all(name.startswith(("data/", "regions/")) or "/disk.raw.parts/" in name
                for name in gone)
+    assert all((point.container, names.closing(point.upload_id)) in world.account.objects
+               for point in world.points())
     world.check()
     again = swept(world)
     assert (again.condemned, again.waiting, again.live) == (0, 0, found.live)
@@ -335,6 +337,19 @@ def test_a_referring_container_that_cannot_be_listed_stops_it(world: World) -> N
 
     with pytest.raises(exceptions.StoreUnreachable):
         swept(world, Closed(world.account))
+    assert not _dated(world)
+
+
+def test_a_referring_container_that_is_there_and_not_listed_stops_it(world: World) -> None:
+    class Partitioned(Paused):
+        def listing(self, container: str, prefix: str = "",
+                    delimiter: Optional[str] = None) -> Iterator[Dict[str, Any]]:
+            if container == NAMES.volume("b"):
+                raise exceptions.ObjectMissing("404")
+            return super().listing(container, prefix, delimiter)
+
+    with pytest.raises(exceptions.ObjectMissing):
+        swept(world, Partitioned(world.account))
     assert not _dated(world)
 
 
