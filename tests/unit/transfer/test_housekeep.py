@@ -330,6 +330,17 @@ def test_a_snapshot_that_is_being_registered_is_not_pruned(cloud: Cloud) -> None
     assert cloud.left() == [cloud.ids[0], cloud.ids[4]]
 
 
+@pytest.mark.parametrize("change", [{"protected": True}, {"visibility": "shared"}])
+def test_an_image_that_is_protected_or_shared_since_the_plan_was_made_stays(
+        cloud: Cloud, monkeypatch: pytest.MonkeyPatch, change: Dict[str, Any]) -> None:
+    get = cloud.glance.get
+    monkeypatch.setattr(cloud.glance, "get", lambda image_id: dataclasses.replace(
+        get(image_id), **change))
+    kept = cloud.run(policy=Policy(last=4), with_images=True)
+    assert (cloud.glance.deleted, kept.pruned, len(kept.errors)) == ([], [], 1)
+    assert cloud.left() == cloud.ids
+
+
 def test_one_point_that_cannot_be_deleted_keeps_no_other(cloud: Cloud) -> None:
     account = cloud.world.account
     for number in (1, 3):
