@@ -331,7 +331,7 @@ def test_a_copy_may_replace_the_original(shelf: Shelf) -> None:
 
 @pytest.mark.parametrize("what, code, phrase", [
     ("private", 0, ""), ("deactivated", 7, "its status became deactivated meanwhile"),
-    ("deleted", 6, "was deleted meanwhile")])
+    ("deleted", 11, "was deleted meanwhile")])
 def test_what_is_taken_away_while_it_is_converted_is_not_in_the_copy(
         shelf: Shelf, monkeypatch: pytest.MonkeyPatch, what: str, code: int, phrase: str) -> None:
     patch = {"Content-Type": "application/openstack-images-v2.1-json-patch"}
