@@ -292,6 +292,34 @@ def test_what_does_not_speak_http_is_told(session: sessions.Session, host: hosts
         pass
 
 
+def test_a_head_that_xapi_would_not_take_is_not_sent(settings: sessions.XapiSettings,
+                                                    host: hosts.Host, raises: Any) -> None:
+    long = dataclasses.replace(settings, originator="x" * 1024)
+    with sessions.Session(long) as session, raises(
+            exceptions.XapiError, "XAPI takes 1024"), exports.Export(session, VDI):
+        pass
+    assert not [head for head in host.heads if head.startswith("GET")]
+
+
+def test_a_head_without_end_is_not_read_for_ever(session: sessions.Session, host: hosts.Host,
+                                                 raises: Any) -> None:
+    dropped = []
+
+    def data(exchange: hosts.Exchange) -> None:
+        exchange.send(b"HTTP/1.1 200 OK\r\n")
+        try:
+            for _piece in range(64):
+                exchange.send(b"X: y\r\n" * (2 ** 20 // 6))
+        except OSError:
+            dropped.append(True)
+
+    host.data = data
+    with raises(exceptions.XapiUnreachable, "before its HTTP head was complete"), \
+            exports.Export(session, VDI):
+        pass
+    assert hosts.eventually(lambda: dropped == [True])
+
+
 def test_a_coded_answer_is_refused(session: sessions.Session, host: hosts.Host,
                                    raises: Any) -> None:
     host.data = lambda exchange: exchange.send(

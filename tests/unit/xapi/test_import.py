@@ -15,6 +15,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
 import pathlib
 import threading
@@ -250,6 +251,33 @@ def test_a_server_that_stops_reading_ends_the_import(
         import_.import_disk(hasty, VDI, BIG, zeros())
     given_up.set()
     assert hosts.eventually(lambda: dropped == [True])
+
+
+def test_the_time_that_the_source_takes_is_not_the_hosts(
+        session: sessions.Session, host: hosts.Host, hurried: None,
+        monkeypatch: pytest.MonkeyPatch) -> None:
+    """Swift may stall for minutes; when it goes on, a host that is slow once is no dead one."""
+    now = [0.0]
+    monkeypatch.setattr(import_.patiences, "Patience", functools.partial(
+        import_.patiences.Patience, clock=lambda: now[0]))
+    got = []
+
+    def data(exchange: hosts.Exchange) -> None:
+        exchange.send(hosts.OK)
+        looked = sum(method == "task.get_record" for method, _args in host.calls)
+        hosts.eventually(lambda: sum(
+            method == "task.get_record" for method, _args in host.calls) > looked)
+        got.append(sum(len(exchange.read(2 ** 20)) for _piece in range(BIG // 2 ** 20)))
+        host.finish_task(exchange)
+
+    def slow() -> Iterator[bytes]:
+        for piece in zeros():
+            now[0] += 10 * session.settings.idle_timeout
+            yield piece
+
+    host.data = data
+    import_.import_disk(session, VDI, BIG, slow())
+    assert got == [BIG]
 
 
 def test_a_failed_task_ends_an_import_that_nobody_reads(

@@ -25,6 +25,7 @@ from typing import Any, Callable, Tuple
 import pytest
 
 from nova_swift_handler import exceptions
+from nova_swift_handler.xapi import endpoint
 from nova_swift_handler.xapi import session as sessions
 
 from . import certificates
@@ -147,6 +148,34 @@ def test_a_session_reference_in_an_answer_is_not_passed_on(
     with raises(exceptions.XapiError) as caught:
         session.call("pool.get_all")
     assert caught.value.params == ("session", "<session>")
+
+
+def test_nor_is_one_that_the_session_had_before(session: sessions.Session, host: hosts.Host,
+                                                raises: Any) -> None:
+    old, _generation = session.credentials()
+    host.sessions.clear()
+
+    def fail() -> None:
+        raise hosts.Failure("INTERNAL_ERROR", "about " + old)
+
+    host.methods["pool.get_all"] = fail
+    with raises(exceptions.XapiError, "about <session>"):
+        session.call("pool.get_all")
+
+
+def test_a_change_that_was_never_sent_is_sent_again(
+        session: sessions.Session, host: hosts.Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    failures = [ConnectionRefusedError()]
+    connect = endpoint.Endpoint.connect
+
+    def refused(self: Any, settings: Any) -> Any:
+        if failures:
+            raise failures.pop()
+        return connect(self, settings)
+
+    host.methods["VDI.create"] = lambda: "OpaqueRef:v"
+    monkeypatch.setattr(endpoint.Endpoint, "connect", refused)
+    assert session.call("VDI.create") == "OpaqueRef:v"
 
 
 def test_a_read_whose_connection_breaks_is_repeated(session: sessions.Session,
