@@ -27,13 +27,14 @@ class Images:
 
     def __init__(self, **marks: str) -> None:
         self.there: Dict[str, Any] = {
-            name: types.SimpleNamespace(id=name, status="queued",
-                                        properties={begun.MARK: mark} if mark else {})
-            for name, mark in marks.items()}
+            image_id: types.SimpleNamespace(
+                id=image_id, name="web", owner="project", status="queued",
+                properties={begun.MARK: mark} if mark else {})
+            for image_id, mark in marks.items()}
         self.between: Callable[[], None] = lambda: None
 
     def every(self, **filters: str) -> List[Any]:
-        assert filters == {"name": "web", "status": "queued"}
+        assert filters == {"status": "queued"}
         found = [types.SimpleNamespace(**vars(each)) for each in self.there.values()]
         self.between()
         return found
@@ -49,15 +50,18 @@ class Images:
 
 def removed(images: Images) -> List[str]:
     before = set(images.there)
-    begun.remove_abandoned(images, "web")  # type: ignore[arg-type]
+    begun.remove_abandoned(images, "web", "project")  # type: ignore[arg-type]
     return sorted(before - set(images.there))
 
 
 def test_what_a_killed_command_of_this_machine_left_goes_and_nothing_else() -> None:
     with begun.announced() as mark:
-        assert removed(Images(
-            dead=operator() + "/dead", alive=mark, elsewhere="swift-vhd@another/dead",
-            users="")) == ["dead"]
+        images = Images(
+            dead=operator() + "/dead", alive=mark, elsewhere="swift-vhd@another/dead", users="",
+            renamed=operator() + "/dead", stranger=operator() + "/dead")
+        images.there["renamed"].name = "db"
+        images.there["stranger"].owner = "another"
+        assert removed(images) == ["dead"]
 
 
 def test_an_image_that_was_filled_since_it_was_listed_stays() -> None:
@@ -69,5 +73,5 @@ def test_an_image_that_was_filled_since_it_was_listed_stays() -> None:
         del images.there["gone"]
 
     images.between = end
-    begun.remove_abandoned(images, "web")  # type: ignore[arg-type]
+    begun.remove_abandoned(images, "web", "project")  # type: ignore[arg-type]
     assert list(images.there) == ["good"]
