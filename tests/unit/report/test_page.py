@@ -22,7 +22,9 @@ import re
 import subprocess
 from typing import Any, Dict, Iterator, List, Optional, Tuple
 
+import jinja2
 import pytest
+from jinja2 import nodes
 
 from nova_swift_handler.report import page
 from nova_swift_handler.transfer.inventory import Inventory
@@ -212,6 +214,14 @@ def dom(tmp_path: pathlib.Path) -> Iterator[Any]:
 
 def _rows(parsed: Parsed) -> List[Dict[str, Optional[str]]]:
     return [row for row in parsed.all("li") if "data-v" in row]
+
+
+def test_jinja_2_10_renders_each_condition() -> None:
+    """It takes a condition without ``else`` for undefined, which the page is strict about."""
+    text = (pathlib.Path(page.__file__).parent / "page.html.j2").read_text(encoding="utf-8")
+    conditions = list(jinja2.Environment(autoescape=True).parse(text).find_all(nodes.CondExpr))
+    assert conditions
+    assert [each.lineno for each in conditions if each.expr2 is None] == []
 
 
 @programs.needs("chromium")
