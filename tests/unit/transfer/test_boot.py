@@ -22,6 +22,7 @@ from typing import Any, Dict, Iterator, List, Optional
 import pytest
 
 from nova_swift_handler import exceptions
+from nova_swift_handler.catalog import names
 from nova_swift_handler.catalog.point import Point
 from nova_swift_handler.settings import TransferSettings
 from nova_swift_handler.transfer import boot
@@ -208,6 +209,13 @@ def test_a_damaged_block_leaves_no_disk(booting: Booting, where: int) -> None:
     damaged[where] ^= 1
     there.data = bytes(damaged)
     booting.fails(exceptions.StoreCorrupt, "SHA-256 differs")
+
+
+def test_tables_that_are_not_all_of_the_disk_make_none(booting: Booting) -> None:
+    name = names.of_point(booting.point.image_id, names.POINT)
+    value = booting.world.account.get_json(booting.point.container, name)
+    booting.world.account.put_json(booting.point.container, name, {**value, "digest": "0" * 64})
+    booting.fails(exceptions.PointInvalid, "do not add up to its digest")
 
 
 @pytest.mark.parametrize("step", ["room", "create", "import", "release"])
