@@ -24,7 +24,7 @@ from __future__ import annotations
 import logging
 import threading
 from types import TracebackType
-from typing import Any, Dict, Iterable, List, Optional, Tuple, Type
+from typing import Any, Dict, Iterable, List, Optional, Set, Tuple, Type
 
 from nova_swift_handler import exceptions
 from nova_swift_handler.catalog import names
@@ -127,6 +127,12 @@ def under_way(account: Account, container: str) -> List[Dict[str, Any]]:
         except exceptions.ObjectMissing:
             continue  # it ended since, or expired
     return found
+
+
+def storing(account: Account, container: str) -> Set[str]:
+    """Return the images that are being stored into *container* just now."""
+    return {each["image_id"] for each in under_way(account, container)
+            if each.get("kind") == UPLOAD}
 
 
 def deleting(account: Account, container: str, image_id: str) -> Optional[str]:

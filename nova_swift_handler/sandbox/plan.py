@@ -111,7 +111,6 @@ class Plan:
     def images_container(self) -> str:
         return f"{self.container_prefix}-images"
 
-
     def changed(self, image_handler: Optional[str], cache_images: Optional[str],
                 hosts: Optional[Sequence[str]] = None) -> Plan:
         """Return a plan with other options of Nova; None leaves one as it is.

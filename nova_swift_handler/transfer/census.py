@@ -19,7 +19,7 @@ import dataclasses
 import email.utils
 import logging
 import time
-from typing import Dict, Iterator, List, Optional, Sequence, Set
+from typing import Dict, Iterator, List, Optional, Sequence
 
 from nova_swift_handler import exceptions
 from nova_swift_handler.catalog import containers, intent, lookup, names, readable
@@ -156,15 +156,9 @@ def check_gone(account: Account, where: names.Containers, images: ImageService,
     :raises Busy: it is the point's own.
     """
     if images.exists(point.image_id) and (
-            point.image_id in storing(account, point.container)
+            point.image_id in intent.storing(account, point.container)
             or image_of(images, lookup.find(account, where, point.image_id) or point)):
         claim.check_gone(images, point.image_id)
-
-
-def storing(account: Account, container: str) -> Set[str]:
-    """Return the images that are being stored into *container* just now."""
-    return {each["image_id"] for each in intent.under_way(account, container)
-            if each.get("kind") == intent.UPLOAD}
 
 
 def _held(account: Account, where: names.Containers, holding: Sequence[str]) -> Iterator[Held]:

@@ -78,7 +78,6 @@ class Announced:
                            % (self.seed, self._container, each["name"],
                               intent.LIFETIME // 3600))
 
-
     def check_kept(self) -> None:
         """See that nobody deletes what is stored of the first id.
 
@@ -89,7 +88,6 @@ class Announced:
             raise Busy("what is stored of image %s is being deleted; if whoever did so was "
                        "killed, delete it again, or the announcement %s/%s"
                        % (self.seed, self._container, name))
-
 
     def wait_kept(self) -> None:
         """Wait until nobody deletes what is stored of the first id, for as long as that may take.

@@ -50,7 +50,6 @@ MISSING = "missing"
 """The status of an image that Glance has not."""
 
 
-
 @dataclasses.dataclass(frozen=True)
 class Check:
     """A verification.

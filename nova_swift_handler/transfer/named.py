@@ -18,14 +18,14 @@ import contextlib
 from typing import Dict, Iterable, List, NamedTuple, Optional
 
 from nova_swift_handler import exceptions
-from nova_swift_handler.catalog import deletion, lookup, names, properties
+from nova_swift_handler.catalog import deletion, intent, lookup, names, properties
 from nova_swift_handler.catalog.attributes import Attributes, is_chosen
 from nova_swift_handler.catalog.point import TEMPLATE, Point
 from nova_swift_handler.glance.image import Image
 from nova_swift_handler.glance.service import ImageService
 from nova_swift_handler.store import presence, probe
 from nova_swift_handler.store.account import Account
-from nova_swift_handler.transfer import begun, census, claim, taking
+from nova_swift_handler.transfer import begun, claim, taking
 from nova_swift_handler.transfer.jobs import Services
 
 ISO = "iso"
@@ -209,7 +209,6 @@ def delete(services: Services, kind: str, wanted: str, dry_run: bool = False) ->
     if dry_run:
         return Deleted(item, image is not None, [], 0)
 
-
     def withdraw() -> None:
         if image is not None:
             images.delete(item.image_id)
@@ -233,7 +232,7 @@ def _check_another(account: Account, where: names.Containers, images: ImageServi
 
     :raises Busy: it is its own.
     """
-    if item.image_id in census.storing(account, item.container) or image_of(
+    if item.image_id in intent.storing(account, item.container) or image_of(
             images, find(account, where, item.kind, item.image_id)) is not None:
         claim.check_gone(images, item.image_id)
 

@@ -25,7 +25,7 @@ from concurrent import futures
 from typing import Callable, List, Set
 
 from nova_swift_handler import exceptions
-from nova_swift_handler.catalog import deletion, names, offered, summary
+from nova_swift_handler.catalog import deletion, intent, names, offered, summary
 from nova_swift_handler.glance.service import ImageService
 from nova_swift_handler.store import parallel, presence
 from nova_swift_handler.store.abilities import Abilities
@@ -112,7 +112,7 @@ def _forget(account: Account, where: names.Containers, abilities: Abilities,
         # announced before the image is there, so that is asked for last.
         if images.exists(held.image_id):
             return []
-        if census.now - held.stored < young or held.image_id in censuses.storing(
+        if census.now - held.stored < young or held.image_id in intent.storing(
                 account, held.container):
             return [Finding(held.container, held.image_id, YOUNGER)]
         if not dry_run:

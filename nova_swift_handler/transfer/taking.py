@@ -149,7 +149,6 @@ def _leave(account: Account, container: str, entry: str) -> None:
         LOG.info("%s/%s stays until it expires: %s", container, entry, error)
 
 
-
 def give_back(account: Account, container: str, name: str, image_id: str) -> None:
     """Remove the properties of *name*, if they are still image *image_id*'s.
 

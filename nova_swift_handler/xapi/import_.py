@@ -26,6 +26,7 @@ from nova_swift_handler.xapi import task as tasks
 
 PATH = "/import_raw_vdi"
 
+
 def import_disk(session: sessions.Session, vdi_uuid: str, length: int,
                 chunks: Iterable[Union[bytes, bytearray, memoryview]], fmt: str = "vhd",
                 progress: Optional[Callable[[int], None]] = None) -> None:

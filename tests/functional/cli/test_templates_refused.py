@@ -34,6 +34,7 @@ from .test_templates import DISK, B, new_name, qcow2, raw
 
 # -- files --------------------------------------------------------------------------------------
 
+
 @pytest.fixture
 def bad(tmp_path: pathlib.Path, qemu_img: QemuImg) -> Dict[str, List[Any]]:
     """Files that are no disks: by what they are, the path, and exit code and words expected."""
