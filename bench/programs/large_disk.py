@@ -42,7 +42,7 @@ from nova_swift_handler.store.account import Account
 from nova_swift_handler.transfer import snapshot, upload
 from nova_swift_handler.transfer.jobs import Services
 from nova_swift_handler.transfer.report import Report
-from nova_swift_handler.transfer.source import Blocks, DiskSource
+from nova_swift_handler.transfer.sources.source import Blocks, DiskSource
 from nova_swift_handler.vhd import constants
 from nova_swift_handler.vhd.layout import block_count
 

@@ -30,7 +30,7 @@ from nova_swift_handler.catalog.publish import Subject
 from nova_swift_handler.sandbox.demo.disks import noise
 from nova_swift_handler.transfer import snapshot
 from nova_swift_handler.transfer.report import Report
-from nova_swift_handler.transfer.source import Blocks, DiskSource, FileSource
+from nova_swift_handler.transfer.sources.source import Blocks, DiskSource, FileSource
 from nova_swift_handler.vhd import constants
 from nova_swift_handler.vhd.layout import FULL_BITMAP, Layout
 

@@ -27,7 +27,7 @@ from typing import Any, Dict
 from nova_swift_handler.catalog.publish import Subject
 from nova_swift_handler.transfer import snapshot
 from nova_swift_handler.transfer.report import Report
-from nova_swift_handler.transfer.source import FileSource
+from nova_swift_handler.transfer.sources.source import FileSource
 
 
 def main() -> None:

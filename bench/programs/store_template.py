@@ -21,7 +21,8 @@ import pickle
 import sys
 
 from nova_swift_handler.catalog.attributes import Attributes
-from nova_swift_handler.transfer import formats, template
+from nova_swift_handler.images import template
+from nova_swift_handler.transfer.sources import formats
 
 
 def main() -> None:

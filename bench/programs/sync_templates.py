@@ -28,7 +28,7 @@ from urllib import parse
 import requests.adapters
 
 from nova_swift_handler.catalog.point import TEMPLATE
-from nova_swift_handler.transfer import sync
+from nova_swift_handler.images import sync
 from nova_swift_handler.transfer.jobs import Services
 
 

@@ -36,8 +36,8 @@ from bench.scenario import (
 from bench.site import Site
 from nova_swift_handler.catalog import properties
 from nova_swift_handler.catalog.attributes import Attributes
-from nova_swift_handler.transfer import template
-from nova_swift_handler.transfer.source import FileSource
+from nova_swift_handler.images import template
+from nova_swift_handler.transfer.sources.source import FileSource
 
 _CHANGES = 10
 _SIZE = 4 * 1024 * 1024

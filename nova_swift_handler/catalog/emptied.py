@@ -24,7 +24,8 @@ import logging
 from typing import Mapping
 
 from nova_swift_handler import exceptions
-from nova_swift_handler.catalog import record, sweep
+from nova_swift_handler.catalog import sweep
+from nova_swift_handler.catalog.audit import record
 from nova_swift_handler.store.account import Account
 
 LOG = logging.getLogger(__name__)

@@ -20,8 +20,9 @@ from concurrent import futures
 from typing import List, Optional, Set
 
 from nova_swift_handler import exceptions
-from nova_swift_handler.catalog import lookup, names, record
+from nova_swift_handler.catalog import lookup, names
 from nova_swift_handler.catalog import segment as segments
+from nova_swift_handler.catalog.audit import record
 from nova_swift_handler.catalog.blockmap import BlockMap
 from nova_swift_handler.catalog.digests import DigestTable
 from nova_swift_handler.catalog.point import Point

@@ -25,7 +25,7 @@ from nova_swift_handler.catalog.point import EXPORT
 from nova_swift_handler.cli import base, given, services, upkeep
 from nova_swift_handler.cli.columns import Names
 from nova_swift_handler.store import probe
-from nova_swift_handler.transfer import census, prune
+from nova_swift_handler.upkeep import census, prune
 
 
 class Delete(base.Lister):

@@ -19,8 +19,8 @@ import re
 
 from nova_swift_handler.cli import base, ending, given, progress, services
 from nova_swift_handler.cli.columns import Shown, shown
-from nova_swift_handler.transfer import export
 from nova_swift_handler.transfer.report import Report
+from nova_swift_handler.volumes import export
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 

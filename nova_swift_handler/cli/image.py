@@ -19,8 +19,8 @@ from typing import Any, List, Tuple
 
 from nova_swift_handler.cli import base, given, plain, services
 from nova_swift_handler.cli.columns import Bytes, moment, typed
-from nova_swift_handler.transfer import listing, particulars
-from nova_swift_handler.transfer.listing import Row
+from nova_swift_handler.images import listing, particulars
+from nova_swift_handler.images.listing import Row
 
 _COLUMNS = ("ID", "Name", "Kind", "Status", "Virtual Size", "Stored", "Depth", "Orphan")
 _LONG = ("ID", "Name", "Kind", "Project", "Status", "Visibility", "Form", "Virtual Size",

@@ -16,11 +16,11 @@ from __future__ import annotations
 
 import argparse
 
-from nova_swift_handler.catalog import isocheck
-from nova_swift_handler.catalog.verify import ALL, HEADERS
+from nova_swift_handler.catalog.audit import isocheck
+from nova_swift_handler.catalog.audit.verify import ALL, HEADERS
 from nova_swift_handler.cli import ending, offering, progress, services, stored, verify
 from nova_swift_handler.cli.columns import Shown, shown, size
-from nova_swift_handler.transfer import iso, isofile, named
+from nova_swift_handler.images import iso, isofile, named
 
 
 class Create(stored.Create):

@@ -17,17 +17,8 @@ from __future__ import annotations
 import argparse
 from typing import Any, Dict, List, Tuple
 
-from nova_swift_handler.catalog import (
-    lookup,
-    names,
-    places,
-    raw,
-    readable,
-    record,
-    summary,
-    tree,
-    views,
-)
+from nova_swift_handler.catalog import lookup, names, places, raw, readable, summary, tree, views
+from nova_swift_handler.catalog.audit import record
 from nova_swift_handler.catalog.point import Point
 from nova_swift_handler.cli import base, given, services
 from nova_swift_handler.cli.columns import Bytes, moment, typed

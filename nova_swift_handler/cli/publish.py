@@ -21,8 +21,8 @@ from nova_swift_handler.catalog.point import TEMPLATE
 from nova_swift_handler.cli import base, given, progress, services
 from nova_swift_handler.cli.columns import Bytes, moment
 from nova_swift_handler.cli.export import seconds
-from nova_swift_handler.transfer import named
-from nova_swift_handler.transfer.publication import Publication
+from nova_swift_handler.images import named
+from nova_swift_handler.images.publication import Publication
 
 Table = Tuple[Tuple[str, ...], List[Any]]
 

@@ -18,7 +18,7 @@ import argparse
 
 from nova_swift_handler.cli import base, ending, given, progress, services
 from nova_swift_handler.cli.columns import Shown, shown
-from nova_swift_handler.transfer import push
+from nova_swift_handler.images import push
 
 
 class Push(base.ShowOne):

@@ -20,7 +20,7 @@ from typing import Any, List, Optional, Tuple
 from nova_swift_handler.cli import base, ending, exit_codes, given, progress, services
 from nova_swift_handler.cli.columns import Bytes
 from nova_swift_handler.cli.export import seconds
-from nova_swift_handler.transfer import convert, relocate
+from nova_swift_handler.images import convert, relocate
 
 
 class Convert(base.ShowOne):

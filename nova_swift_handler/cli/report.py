@@ -22,8 +22,9 @@ from typing import Any, Iterable, Tuple
 from nova_swift_handler.catalog.remembered import Remembered
 from nova_swift_handler.cli import app, base, services
 from nova_swift_handler.cli.columns import Bytes
+from nova_swift_handler.files import newfile
 from nova_swift_handler.report import figures, page
-from nova_swift_handler.transfer import inventory, newfile
+from nova_swift_handler.upkeep import inventory
 
 
 class Report(base.ShowOne):

@@ -21,10 +21,12 @@ import random
 from typing import Any, Tuple
 
 from nova_swift_handler import exceptions
-from nova_swift_handler.catalog import places, record
+from nova_swift_handler.catalog import places
+from nova_swift_handler.catalog.audit import record
 from nova_swift_handler.cli import base, ending, given, monitor, progress, services
 from nova_swift_handler.cli.columns import Bytes, size
-from nova_swift_handler.transfer import drill, restore
+from nova_swift_handler.transfer import restore
+from nova_swift_handler.upkeep import drill
 
 LOG = logging.getLogger(__name__)
 

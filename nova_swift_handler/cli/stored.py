@@ -21,7 +21,7 @@ from nova_swift_handler.catalog import properties
 from nova_swift_handler.catalog.attributes import Attributes
 from nova_swift_handler.cli import base, given, offering, services
 from nova_swift_handler.cli.columns import Shown, shown, typed
-from nova_swift_handler.transfer import named
+from nova_swift_handler.images import named
 from nova_swift_handler.transfer.jobs import Services
 
 Table = Tuple[Tuple[str, ...], List[Any]]

@@ -19,7 +19,7 @@ from typing import Any, List, Sequence, Tuple
 
 from nova_swift_handler.catalog.point import TEMPLATE
 from nova_swift_handler.cli import base, ending, exit_codes, given, plain, progress, services
-from nova_swift_handler.transfer import named, pull, push, steps, sync
+from nova_swift_handler.images import named, pull, push, steps, sync
 
 _COLUMNS = ("Action", "Name", "ID", "Why")
 

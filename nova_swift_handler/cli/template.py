@@ -18,11 +18,15 @@ import argparse
 import contextlib
 from typing import ContextManager
 
-from nova_swift_handler.catalog import headers, properties
+from nova_swift_handler.catalog import properties
+from nova_swift_handler.catalog.audit import headers
 from nova_swift_handler.catalog.point import TEMPLATE
 from nova_swift_handler.cli import ending, given, offering, progress, services, stored, verify
 from nova_swift_handler.cli.columns import Shown, shown, size
-from nova_swift_handler.transfer import formats, named, restore, template, volume
+from nova_swift_handler.images import named, template
+from nova_swift_handler.transfer import restore
+from nova_swift_handler.transfer.sources import formats
+from nova_swift_handler.volumes import volume
 
 
 class Create(stored.Create):

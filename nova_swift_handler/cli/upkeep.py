@@ -35,7 +35,7 @@ from nova_swift_handler.cli import (
 from nova_swift_handler.cli.columns import Blank
 from nova_swift_handler.store import presence
 from nova_swift_handler.telemetry import metrics
-from nova_swift_handler.transfer import housekeep, reconcile
+from nova_swift_handler.upkeep import housekeep, reconcile
 
 _FIGURES = tuple(field.name for field in dataclasses.fields(sweep.Swept)
                  if field.name != "container")

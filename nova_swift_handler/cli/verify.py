@@ -20,7 +20,8 @@ import logging
 from typing import Any, Iterable, List, Tuple
 
 from nova_swift_handler import exceptions
-from nova_swift_handler.catalog import places, rebuild, record, verify
+from nova_swift_handler.catalog import places
+from nova_swift_handler.catalog.audit import rebuild, record, verify
 from nova_swift_handler.catalog.finding import Finding
 from nova_swift_handler.cli import base, exit_codes, given, monitor, progress, services
 from nova_swift_handler.cli.images import Images

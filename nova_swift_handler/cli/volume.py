@@ -19,8 +19,8 @@ from typing import Any, List, Tuple
 
 from nova_swift_handler.cli import base, ending, given, offering, progress, services
 from nova_swift_handler.cli.columns import Blank, Bytes, Names, Shown, shown
-from nova_swift_handler.transfer import disks, volume
 from nova_swift_handler.transfer.report import Report
+from nova_swift_handler.volumes import disks, volume
 
 
 class Listing(base.Lister):

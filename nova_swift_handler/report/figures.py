@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from typing import Dict, Iterable, List, NamedTuple, Tuple
 
-from nova_swift_handler.transfer.inventory import ISO, Inventory, Item, Volume
+from nova_swift_handler.upkeep.inventory import ISO, Inventory, Item, Volume
 
 MANY = 12
 """Projects that are shown at once."""

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from typing import Dict, Iterable, List, NamedTuple, Optional, Sequence, Set, Tuple
 
-from nova_swift_handler.transfer.inventory import Item
+from nova_swift_handler.upkeep.inventory import Item
 
 
 class Row(NamedTuple):

@@ -27,10 +27,10 @@ from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, Tupl
 
 import jinja2
 
-from nova_swift_handler.catalog.record import DRILL
+from nova_swift_handler.catalog.audit.record import DRILL
 from nova_swift_handler.report import figures, graph
-from nova_swift_handler.transfer import reconcile
-from nova_swift_handler.transfer.inventory import MISSING, Inventory, Item, Volume
+from nova_swift_handler.upkeep import reconcile
+from nova_swift_handler.upkeep.inventory import MISSING, Inventory, Item, Volume
 
 _HERE = pathlib.Path(__file__).resolve().parent
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")

@@ -25,10 +25,10 @@ from types import TracebackType
 from typing import Any, BinaryIO, Dict, Iterator, Optional, Type
 
 from nova_swift_handler import exceptions
+from nova_swift_handler.files.staged import told_when_full
+from nova_swift_handler.files.tempdir import LockedDirectory
 from nova_swift_handler.settings import TransferSettings
-from nova_swift_handler.transfer.source import link_of
-from nova_swift_handler.transfer.staged import told_when_full
-from nova_swift_handler.transfer.tempdir import LockedDirectory
+from nova_swift_handler.transfer.sources.source import link_of
 from nova_swift_handler.vhd import constants
 from nova_swift_handler.vhd.chain import LONGEST, Link, check_links, check_parent
 from nova_swift_handler.vhd.file import VhdFile

@@ -19,8 +19,9 @@ import os
 from typing import TYPE_CHECKING, Protocol
 
 from nova_swift_handler import exceptions
+from nova_swift_handler.files import tgz
 from nova_swift_handler.settings import TransferSettings
-from nova_swift_handler.transfer import chain, coalesce, tgz
+from nova_swift_handler.transfer import chain, coalesce
 from nova_swift_handler.transfer.coalesce import Coalescer
 from nova_swift_handler.vhd import constants
 from nova_swift_handler.vhd import footer as footers

@@ -19,8 +19,8 @@ import os
 from typing import Callable, Iterator
 
 from nova_swift_handler.catalog.point import Point
+from nova_swift_handler.files import newfile
 from nova_swift_handler.store.account import Account
-from nova_swift_handler.transfer import newfile
 from nova_swift_handler.transfer.content import Content
 from nova_swift_handler.vhd import constants
 

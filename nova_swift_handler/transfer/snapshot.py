@@ -34,7 +34,7 @@ from nova_swift_handler.store.account import Account
 from nova_swift_handler.transfer.assembled import Assembled
 from nova_swift_handler.transfer.jobs import Services, SnapshotJob
 from nova_swift_handler.transfer.report import Report, Watched
-from nova_swift_handler.transfer.source import DiskSource, VdiSource
+from nova_swift_handler.transfer.sources.source import DiskSource, VdiSource
 from nova_swift_handler.transfer.upload import Uploader
 from nova_swift_handler.xapi.session import Session
 

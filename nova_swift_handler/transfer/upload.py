@@ -38,7 +38,7 @@ from nova_swift_handler.catalog.lineage import Heritage
 from nova_swift_handler.catalog.publish import Disk
 from nova_swift_handler.catalog.segment import Segment
 from nova_swift_handler.store.account import Account
-from nova_swift_handler.transfer.source import DiskSource
+from nova_swift_handler.transfer.sources.source import DiskSource
 from nova_swift_handler.vhd import constants
 from nova_swift_handler.vhd.layout import FULL_BITMAP, block_count
 

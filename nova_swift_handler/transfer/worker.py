@@ -30,7 +30,8 @@ import threading
 from typing import Any, Callable, Dict
 
 from nova_swift_handler import exceptions, tally
-from nova_swift_handler.transfer import boot, cleanup, jobs, snapshot, tempdir
+from nova_swift_handler.files import tempdir
+from nova_swift_handler.transfer import boot, cleanup, jobs, snapshot
 from nova_swift_handler.transfer.report import Report
 
 LOG = logging.getLogger(__name__)

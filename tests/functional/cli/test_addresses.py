@@ -24,7 +24,8 @@ from typing import Any, Dict, Iterator, List
 
 import pytest
 
-from nova_swift_handler.catalog import names, rebuild
+from nova_swift_handler.catalog import names
+from nova_swift_handler.catalog.audit import rebuild
 from nova_swift_handler.store import probe
 from tests.functional.handler.bench import MIB, Bench, Host, eventually
 from tests.unit.vhd import independent

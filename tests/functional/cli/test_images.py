@@ -43,7 +43,7 @@ from nova_swift_handler.sandbox.layout import Layout
 from nova_swift_handler.settings import StoreSettings, TransferSettings
 from nova_swift_handler.transfer import jobs, snapshot
 from nova_swift_handler.transfer.report import Report
-from nova_swift_handler.transfer.source import FileSource
+from nova_swift_handler.transfer.sources.source import FileSource
 from tests.functional.glance.side import Side
 from tests.functional.store.conftest import Site
 from tests.functional.transfer.test_deltas import Disk

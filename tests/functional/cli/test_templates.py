@@ -25,7 +25,8 @@ from typing import Any, Callable, Dict, List
 import pytest
 
 from nova_swift_handler.catalog import deletion, names, properties
-from nova_swift_handler.transfer import begun, process
+from nova_swift_handler.images import begun
+from nova_swift_handler.transfer import process
 from nova_swift_handler.vhd import constants
 from tests.functional.handler.bench import MIB, Bench, Host
 from tests.functional.handler.test_round_trip import sha256

@@ -20,7 +20,7 @@ import uuid
 from pathlib import Path
 
 from nova_swift_handler.catalog.attributes import Attributes
-from nova_swift_handler.transfer import iso
+from nova_swift_handler.images import iso
 from tests.functional.handler.bench import MIB, Bench, Host
 
 _DESCRIPTORS = 0x8000

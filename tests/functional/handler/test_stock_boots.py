@@ -24,7 +24,7 @@ from typing import Any, Dict
 
 import pytest
 
-from nova_swift_handler.transfer import convert
+from nova_swift_handler.images import convert
 from tests.functional.handler import dom0
 from tests.functional.handler.bench import Bench, Host
 from tests.functional.simulator.process import PASSWORD

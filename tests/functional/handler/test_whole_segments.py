@@ -25,15 +25,10 @@ from nova_swift_handler import exceptions
 from nova_swift_handler.catalog import lookup, names
 from nova_swift_handler.catalog.point import WHOLE
 from nova_swift_handler.store import probe
-from nova_swift_handler.transfer import (
-    export,
-    housekeep,
-    process,
-    reconcile,
-    snapshot,
-    volume,
-)
+from nova_swift_handler.transfer import process, snapshot
 from nova_swift_handler.transfer.report import Report
+from nova_swift_handler.upkeep import housekeep, reconcile
+from nova_swift_handler.volumes import export, volume
 from tests.functional.handler.bench import MIB, Bench, Host
 from tests.unit.vhd import independent
 

@@ -29,11 +29,12 @@ import pytest
 
 from nova_swift_handler.catalog import names, properties
 from nova_swift_handler.glance.settings import GlanceSettings
+from nova_swift_handler.images import named
 from nova_swift_handler.sandbox import glance, plan
 from nova_swift_handler.sandbox.layout import Layout
 from nova_swift_handler.sandbox.sandbox import Sandbox
 from nova_swift_handler.settings import StoreSettings, TransferSettings
-from nova_swift_handler.transfer import jobs, named
+from nova_swift_handler.transfer import jobs
 from tests.functional.cli.conftest import (  # noqa: F401  (fixtures)
     Terminal,
     from_sources,

@@ -29,7 +29,8 @@ from urllib import parse
 import pytest
 
 from nova_swift_handler.catalog import inventory, properties
-from nova_swift_handler.transfer import jobs, named, pull
+from nova_swift_handler.images import named, pull
+from nova_swift_handler.transfer import jobs
 
 from .conftest import MIB, Town, anonymous
 

@@ -24,7 +24,8 @@ import pytest
 
 from nova_swift_handler import exceptions
 from nova_swift_handler.catalog import inventory, lookup, names, properties
-from nova_swift_handler.transfer import claim, jobs, named, sync
+from nova_swift_handler.images import claim, named, sync
+from nova_swift_handler.transfer import jobs
 
 from .conftest import Town
 

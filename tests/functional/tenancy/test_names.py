@@ -25,7 +25,8 @@ from typing import Any, Dict
 
 import pytest
 
-from nova_swift_handler.transfer import begun, jobs, process
+from nova_swift_handler.images import begun
+from nova_swift_handler.transfer import jobs, process
 from tests.functional.handler.bench import MIB, Bench, Host
 from tests.functional.tenancy.conftest import Victim, booted, own_disk
 from tests.unit.transfer import images

@@ -23,8 +23,9 @@ from typing import Any
 import pytest
 
 from nova_swift_handler import exceptions
-from nova_swift_handler.transfer import export, process, volume
+from nova_swift_handler.transfer import process
 from nova_swift_handler.transfer.report import Report
+from nova_swift_handler.volumes import export, volume
 from tests.functional.cli.test_addresses import key  # noqa: F401  (a fixture)
 from tests.functional.handler.bench import MIB, Bench, Host
 from tests.functional.tenancy.conftest import Victim, booted, own_disk

@@ -30,7 +30,7 @@ from nova_swift_handler.glance.settings import GlanceSettings
 from nova_swift_handler.settings import StoreSettings, TransferSettings
 from nova_swift_handler.transfer import fetch, jobs, snapshot
 from nova_swift_handler.transfer.report import Report
-from nova_swift_handler.transfer.source import FileSource
+from nova_swift_handler.transfer.sources.source import FileSource
 
 
 def _peak() -> int:

@@ -27,7 +27,7 @@ from nova_swift_handler.settings import StoreSettings, TransferSettings
 from nova_swift_handler.store.account import Account
 from nova_swift_handler.transfer import fetch, jobs, snapshot
 from nova_swift_handler.transfer.report import Report
-from nova_swift_handler.transfer.source import DiskSource, FileSource
+from nova_swift_handler.transfer.sources.source import DiskSource, FileSource
 from nova_swift_handler.vhd import constants
 from tests.functional.store.conftest import Site
 from tests.unit.vhd import disks, independent

@@ -24,7 +24,7 @@ import pytest
 from nova_swift_handler import exceptions
 from nova_swift_handler.catalog import names
 from nova_swift_handler.catalog.point import Point
-from nova_swift_handler.transfer.source import Blocks, DiskSource
+from nova_swift_handler.transfer.sources.source import Blocks, DiskSource
 from tests.unit.vhd import disks, independent
 from tests.unit.vhd.independent import Block
 

@@ -31,7 +31,7 @@ from nova_swift_handler.transfer import snapshot, upload
 from nova_swift_handler.transfer.cleanup import run as clean_up
 from nova_swift_handler.transfer.jobs import CleanUpJob
 from nova_swift_handler.transfer.report import Report
-from nova_swift_handler.transfer.source import FileSource
+from nova_swift_handler.transfer.sources.source import FileSource
 from tests.functional.proxy import ANSWER, REQUEST, Proxy
 from tests.unit.vhd import independent
 

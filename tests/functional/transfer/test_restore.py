@@ -23,7 +23,8 @@ import pytest
 
 from nova_swift_handler import exceptions
 from nova_swift_handler.catalog.point import Point
-from nova_swift_handler.transfer import newfile, restore
+from nova_swift_handler.files import newfile
+from nova_swift_handler.transfer import restore
 from tests.functional.proxy import ANSWER, Proxy
 from tests.unit.vhd import independent
 

@@ -32,7 +32,7 @@ from nova_swift_handler.catalog.publish import Disk, Publisher
 from nova_swift_handler.catalog.segment import Trailer
 from nova_swift_handler.store import probe
 from nova_swift_handler.transfer import fetch
-from nova_swift_handler.transfer.source import FileSource
+from nova_swift_handler.transfer.sources.source import FileSource
 from nova_swift_handler.transfer.upload import Uploader
 from tests.unit.vhd import disks, independent
 from tests.unit.vhd.independent import Block

@@ -20,10 +20,11 @@ from typing import Any, Callable, Dict, Iterator, List, Set
 
 import pytest
 
-from nova_swift_handler.catalog import finding, lookup, names, rebuild, record, tree, verify
+from nova_swift_handler.catalog import finding, lookup, names, tree
 from nova_swift_handler.catalog import usage as usages
+from nova_swift_handler.catalog.audit import rebuild, record, verify
+from nova_swift_handler.catalog.audit.verify import Verdict
 from nova_swift_handler.catalog.point import Point
-from nova_swift_handler.catalog.verify import Verdict
 from nova_swift_handler.store import lifetime, probe
 from tests.functional.proxy import ANSWER, Proxy
 from tests.functional.store.conftest import Site

@@ -20,9 +20,9 @@ from typing import Any, Dict
 import pytest
 
 from nova_swift_handler import exceptions
-from nova_swift_handler.catalog import catalogue
 from nova_swift_handler.catalog.attributes import Attributes
-from nova_swift_handler.catalog.catalogue import Entry
+from nova_swift_handler.images import catalogue
+from nova_swift_handler.images.catalogue import Entry
 
 ENTRY = Entry("template", "debian 12", 4096, 8192, "ab" * 32, Attributes(
     min_disk=3, properties={"os_type": "linux"}), "template/x.vhd?temp_url_sig=1&a=2")

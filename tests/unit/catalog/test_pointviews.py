@@ -19,7 +19,8 @@ from typing import Callable, Dict, List
 
 import pytest
 
-from nova_swift_handler.catalog import changes, names, pointviews, views
+from nova_swift_handler.catalog import changes, names, views
+from nova_swift_handler.catalog.audit import pointviews
 from nova_swift_handler.catalog.point import Point
 from nova_swift_handler.catalog.segment import STRIDE
 from nova_swift_handler.store.manifest import Entry

@@ -19,16 +19,8 @@ from typing import Any, List
 
 import pytest
 
-from nova_swift_handler.catalog import (
-    closing,
-    deletion,
-    finding,
-    lookup,
-    names,
-    rebuild,
-    record,
-    verify,
-)
+from nova_swift_handler.catalog import closing, deletion, finding, lookup, names
+from nova_swift_handler.catalog.audit import rebuild, record, verify
 from nova_swift_handler.catalog.finding import Finding
 from nova_swift_handler.catalog.segment import Segment
 from nova_swift_handler.store import probe

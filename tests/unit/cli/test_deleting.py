@@ -21,8 +21,8 @@ import pytest
 
 from nova_swift_handler import exceptions
 from nova_swift_handler.cli import deleting
-from tests.unit.transfer.test_housekeep import Cloud, Glance
 from tests.unit.transfer.world import World
+from tests.unit.upkeep.test_housekeep import Cloud, Glance
 
 
 @pytest.fixture

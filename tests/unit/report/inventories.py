@@ -21,8 +21,8 @@ from typing import List, Optional, Sequence
 from nova_swift_handler.catalog import finding
 from nova_swift_handler.catalog.finding import Finding
 from nova_swift_handler.catalog.usage import ContainerUsage, PointUsage
-from nova_swift_handler.transfer import reconcile
-from nova_swift_handler.transfer.inventory import ISO, MISSING, Check, Inventory, Item, Volume
+from nova_swift_handler.upkeep import reconcile
+from nova_swift_handler.upkeep.inventory import ISO, MISSING, Check, Inventory, Item, Volume
 
 NOW = 1795287600
 DAY = 86400

@@ -17,7 +17,7 @@ from __future__ import annotations
 from typing import Dict, List, Optional, Tuple
 
 from nova_swift_handler.report import graph
-from nova_swift_handler.transfer.inventory import Item
+from nova_swift_handler.upkeep.inventory import Item
 from tests.unit.report.inventories import Maker
 
 

@@ -27,7 +27,7 @@ import pytest
 from jinja2 import nodes
 
 from nova_swift_handler.report import page
-from nova_swift_handler.transfer.inventory import Inventory
+from nova_swift_handler.upkeep.inventory import Inventory
 from tests import programs
 from tests.unit.report import inventories
 

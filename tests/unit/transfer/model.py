@@ -41,7 +41,7 @@ from nova_swift_handler.store.account import Account, Stored
 from nova_swift_handler.store.manifest import Entry
 from nova_swift_handler.transfer import fetch, jobs, snapshot
 from nova_swift_handler.transfer.report import Report
-from nova_swift_handler.transfer.source import Blocks, DiskSource
+from nova_swift_handler.transfer.sources.source import Blocks, DiskSource
 from tests.unit.store.memory import MemoryAccount
 from tests.unit.transfer.world import ABILITIES
 

@@ -21,7 +21,8 @@ from typing import Any, Dict, List
 import pytest
 
 from nova_swift_handler import exceptions
-from nova_swift_handler.catalog import deletion, names, properties, rebuild, sweep, views
+from nova_swift_handler.catalog import deletion, names, properties, sweep, views
+from nova_swift_handler.catalog.audit import rebuild
 from nova_swift_handler.catalog.point import Point
 from nova_swift_handler.store.manifest import Entry
 

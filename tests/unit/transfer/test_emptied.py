@@ -19,7 +19,8 @@ from typing import Any, Dict, Iterator, List, Optional
 import pytest
 
 from nova_swift_handler import exceptions
-from nova_swift_handler.catalog import emptied, names, record, sweep
+from nova_swift_handler.catalog import emptied, names, sweep
+from nova_swift_handler.catalog.audit import record
 from nova_swift_handler.store.account import Stored
 from tests.unit.store.memory import MemoryAccount
 

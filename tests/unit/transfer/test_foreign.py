@@ -30,8 +30,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from nova_swift_handler import exceptions
+from nova_swift_handler.files import tgz
 from nova_swift_handler.settings import TransferSettings
-from nova_swift_handler.transfer import chain, foreign, tgz
+from nova_swift_handler.transfer import chain, foreign
 
 from ..vhd import disks, independent
 from ..vhd.independent import Block

@@ -31,8 +31,8 @@ from hypothesis import strategies as st
 
 from nova_swift_handler import exceptions
 from nova_swift_handler.settings import TransferSettings
-from nova_swift_handler.transfer import formats, packed, qcow2
-from nova_swift_handler.transfer.source import DiskSource, FileSource
+from nova_swift_handler.transfer.sources import formats, packed, qcow2
+from nova_swift_handler.transfer.sources.source import DiskSource, FileSource
 from nova_swift_handler.vhd import constants
 from tests.unit.vhd import disks, independent
 from tests.unit.vhd.conftest import QemuImg, qemu_img  # noqa: F401  (fixture)

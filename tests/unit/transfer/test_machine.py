@@ -20,7 +20,8 @@ from typing import Any, Callable, Dict, List
 
 import pytest
 
-from nova_swift_handler.transfer import begun, jobs, leftovers, machine
+from nova_swift_handler.images import begun
+from nova_swift_handler.transfer import jobs, leftovers, machine
 from nova_swift_handler.xapi import marked
 
 Machine = Callable[[str, str], None]

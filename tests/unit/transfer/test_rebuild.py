@@ -21,12 +21,13 @@ from typing import Any, Dict, List, Tuple
 import pytest
 
 from nova_swift_handler import exceptions
-from nova_swift_handler.catalog import closing, finding, names, properties, rebuild, views
+from nova_swift_handler.catalog import closing, finding, names, properties, views
 from nova_swift_handler.catalog.attributes import Attributes
+from nova_swift_handler.catalog.audit import rebuild
+from nova_swift_handler.catalog.audit.remake import Maker
 from nova_swift_handler.catalog.blockmap import BlockMap
 from nova_swift_handler.catalog.point import Point
 from nova_swift_handler.catalog.publish import Subject
-from nova_swift_handler.catalog.remake import Maker
 from nova_swift_handler.catalog.segment import Segment
 from nova_swift_handler.store import lifetime
 from nova_swift_handler.transfer import snapshot

@@ -20,7 +20,7 @@ from typing import Any, Dict, List, Optional
 import pytest
 
 from nova_swift_handler import exceptions
-from nova_swift_handler.transfer import source
+from nova_swift_handler.transfer.sources import source
 from tests.unit.vhd import disks, independent
 
 SIZE = 2 * independent.MIB2 + 512

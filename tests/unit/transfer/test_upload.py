@@ -25,7 +25,8 @@ from nova_swift_handler.catalog import segment as segments
 from nova_swift_handler.catalog.blockmap import BlockMap
 from nova_swift_handler.catalog.lineage import Heritage
 from nova_swift_handler.store.account import Stored
-from nova_swift_handler.transfer import source, upload
+from nova_swift_handler.transfer import upload
+from nova_swift_handler.transfer.sources import source
 from nova_swift_handler.vhd import constants
 
 _BLOCKS = 40

@@ -29,7 +29,7 @@ from nova_swift_handler.store import probe
 from nova_swift_handler.store.abilities import Abilities
 from nova_swift_handler.transfer import snapshot
 from nova_swift_handler.transfer.report import Report
-from nova_swift_handler.transfer.source import Blocks, DiskSource
+from nova_swift_handler.transfer.sources.source import Blocks, DiskSource
 from nova_swift_handler.vhd import constants
 from tests.unit.store.memory import MemoryAccount, Object
 from tests.unit.vhd import disks
