@@ -36,7 +36,7 @@ def test_the_key_is_cut_out_however_it_is_written(form) -> None:
 
 @pytest.mark.parametrize("status, kind", [
     (401, exceptions.AccessRefused), (403, exceptions.AccessRefused),
-    (404, exceptions.ImageUnavailable), (410, exceptions.ImageUnavailable),
+    (404, exceptions.ImageMissing), (410, exceptions.ImageMissing),
     (413, exceptions.RegistrationFailed), (500, exceptions.GlanceBroken),
     (405, exceptions.GlanceError),
     (502, exceptions.GlanceUnreachable), (503, exceptions.GlanceUnreachable)])

@@ -263,7 +263,7 @@ def test_a_format_that_is_said_is_believed(tmp_path: pathlib.Path,
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path: pathlib.Path,
                                              staging: TransferSettings) -> None:
-    _refused(exceptions.TransferFailed, "nothing cannot be read: No such file",
+    _refused(exceptions.NotThere, "nothing cannot be read: No such file",
              [tmp_path / "nothing"], staging)
     _refused(exceptions.TransferFailed, "cannot be read: Is a directory", [tmp_path], staging)
 

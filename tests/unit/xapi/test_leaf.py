@@ -114,5 +114,5 @@ def test_file_srs_are_refused_before_anything_is_suspended(session: sessions.Ses
 
 def test_a_vm_that_is_not_there_is_an_error(session: sessions.Session, plugin: Plugin,
                                             raises: Any) -> None:
-    with raises(exceptions.XapiError, "looking up VM nowhere failed: 0 have"):
+    with raises(exceptions.RecordMissing, "looking up VM nowhere failed: none has"):
         leaf.coalesce(session, "nowhere")
