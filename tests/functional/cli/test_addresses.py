@@ -26,6 +26,7 @@ import pytest
 
 from nova_swift_handler.catalog import names
 from nova_swift_handler.catalog.audit import rebuild
+from nova_swift_handler.cli.columns import moment
 from nova_swift_handler.store import probe
 from tests.functional.handler.bench import MIB, Bench, Host, eventually
 from tests.unit.vhd import independent
@@ -161,7 +162,7 @@ def test_a_lost_point_of_an_export_is_made_anew_as_one(
     container = "%s-volume-%s" % (bench.env["container_prefix"], shown["volume"])
     path = "%s/%s" % (container, names.of_point(shown["id"], names.POINT))
     before = bench.swift("GET", path).json()
-    assert (before["kind"], before["expires"]) == ("export", shown["expires"])
+    assert (before["kind"], moment(before["expires"])) == ("export", shown["expires"])
     bench.swift("DELETE", path)
     (made,) = terminal.value("store", "rebuild", "--volume", shown["volume"])
     assert (made["ID"], made["State"]) == (shown["id"], rebuild.MADE)
