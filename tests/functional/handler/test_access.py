@@ -40,14 +40,14 @@ def test_an_image_of_another_project_is_not_even_looked_for(bench: Bench, ext: H
     image_id, _sha256 = bench.stored(ext)
     job = bench.boot_job(ext, image_id, user=bench.token("bob"), swift=NOWHERE)
     with bench.nothing_left(ext):
-        bench.refuses(job, exceptions.ImageUnavailable, image_id, "may not see it")
+        bench.refuses(job, exceptions.ImageMissing, image_id, "may not see it")
 
 
 def test_a_snapshot_into_an_image_of_another_project(bench: Bench, ext: Host) -> None:
     snapshot = ext.snapshot(ext.disk())
     job = bench.snapshot_job(ext, snapshot, bench.queued("bob"), swift=NOWHERE)
     with bench.nothing_left(ext):
-        bench.refuses(job, exceptions.ImageUnavailable, job.image_id, "may not see it")
+        bench.refuses(job, exceptions.ImageMissing, job.image_id, "may not see it")
 
 
 def test_a_snapshot_into_an_image_that_has_data(bench: Bench, ext: Host) -> None:

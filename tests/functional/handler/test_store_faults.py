@@ -201,7 +201,7 @@ def test_an_image_that_is_deleted_during_its_upload(bench: Bench, ext: Host, swi
                              registration=registration)
     swift.when(b"/000001 HTTP", lambda: bench.delete_image(job.image_id))
     with bench.nothing_left(ext):
-        bench.refuses(job, exceptions.ImageUnavailable, job.image_id, "deleted meanwhile")
+        bench.refuses(job, exceptions.ImageMissing, job.image_id, "deleted meanwhile")
 
 
 def test_a_real_outage_of_swift(bench: Bench, ext: Host, make_job: Any) -> None:

@@ -81,7 +81,7 @@ def test_snapshots_boot_while_others_go(poor_bench: Bench, hosts: Dict[str, Host
     for target in (host, other):
         booted = process.run(bench.boot_job(target, second.image_id))
         assert (booted["source"], sha256_of(target, booted)) == ("swift", after)
-    bench.refuses(bench.boot_job(host, first.image_id), exceptions.ImageUnavailable)
+    bench.refuses(bench.boot_job(host, first.image_id), exceptions.ImageMissing)
     other.clear()
 
 

@@ -209,7 +209,7 @@ def test_a_login_that_is_refused(bench: Bench, ext: Host, what: str) -> None:
 def test_a_snapshot_that_does_not_exist(bench: Bench, ext: Host) -> None:
     missing = "6f1c4b1e-0f7c-4c43-9a6b-1b1a5a6d7e8f"
     with bench.nothing_left(ext):
-        bench.refuses(bench.snapshot_job(ext, missing), exceptions.XapiError,
+        bench.refuses(bench.snapshot_job(ext, missing), exceptions.RecordMissing,
                       "exporting VDI " + missing, "UUID_INVALID")
 
 
