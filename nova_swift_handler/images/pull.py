@@ -20,13 +20,10 @@ https of somebody who is trusted.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
-import hashlib
 import logging
-import os
 import threading
 import uuid
-from typing import Any, Callable, Collection, Dict, Iterator, List, Optional, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 from urllib import parse
 
 from keystoneauth1.session import Session
@@ -36,44 +33,42 @@ from nova_swift_handler.catalog import properties
 from nova_swift_handler.catalog.attributes import Attributes
 from nova_swift_handler.catalog.point import TEMPLATE
 from nova_swift_handler.catalog.publish import Subject
-from nova_swift_handler.files import tempdir
-from nova_swift_handler.glance import image as glance_image
 from nova_swift_handler.glance.image import Image
 from nova_swift_handler.glance.service import ImageService
 from nova_swift_handler.glance.settings import IN_PLACE
-from nova_swift_handler.images import catalogue, claim, iso, named, steps, taking, template
+from nova_swift_handler.images import (
+    catalogue,
+    claim,
+    differences,
+    entryfile,
+    iso,
+    named,
+    steps,
+    taking,
+    template,
+)
 from nova_swift_handler.images.catalogue import Entry
-from nova_swift_handler.images.remote import Download, Server
+from nova_swift_handler.images.differences import (
+    ADOPT,
+    LEAVE,
+    PULL,
+    REPLACE,
+    SOURCE,
+    SOURCE_SHA256,
+    Step,
+)
+from nova_swift_handler.images.remote import Server
 from nova_swift_handler.store.account import Account
 from nova_swift_handler.transfer import snapshot
 from nova_swift_handler.transfer.jobs import Services
 from nova_swift_handler.transfer.report import Report
-from nova_swift_handler.transfer.sources.source import Blocks, DiskSource, check_whole, trim
-from nova_swift_handler.vhd.reader import StreamReader
 
 LOG = logging.getLogger(__name__)
 
-PULL, REPLACE, ADOPT, REFUSE, LEAVE = "pull", "replace", "adopt", "refused", "left alone"
-
-SOURCE, SOURCE_SHA256 = "source", "source_sha256"
-"""Keys of ``<name>.properties``: the catalogue it is from, and the digest that had."""
-
 _AT_ONCE = 2
-_PIECE = 1024 * 1024
 _LONGEST = 180
 
 Progress = Callable[[int, int], None]
-
-
-@dataclasses.dataclass
-class Step(steps.Step):
-    """What is to be done about an entry.
-
-    :ivar old: the properties of what has its name here.
-    """
-
-    entry: Optional[Entry] = None
-    old: Optional[Dict[str, str]] = None
 
 
 def sync(services: Services, kind: str, url: str, *, dry_run: bool,
@@ -93,14 +88,14 @@ def sync(services: Services, kind: str, url: str, *, dry_run: bool,
     offered = [entry for entry in catalogue.parse(server.small(catalogue.LARGEST), server.source)
                if entry.kind == kind]
     for entry in offered:
-        _check_properties(entry)
+        differences.check_properties(entry)
     ours = services.credentials.session()
     account = services.account(ours)
     container = named.container_of(services.containers, kind)
     stored = properties.every(account, container)
     planned = [step for step in (
-        _plan(entry, stored.get(entry.name), server.source, former) for entry in offered)
-        if step is not None]
+        differences.plan(entry, stored.get(entry.name), server.source, former)
+        for entry in offered) if step is not None]
     if not dry_run:
         puller = _Puller(services, ours, account, server, container, _Sum(progress, [
             step.entry.size for step in planned
@@ -120,30 +115,6 @@ def _index(url: str) -> str:
         return url
     return parse.urlunsplit(parts._replace(
         path="/".join([directory, *([last] if last else []), catalogue.INDEX])))
-
-
-def _plan(entry: Entry, known: Optional[Dict[str, str]], source: str,
-          former: Optional[str]) -> Optional[Step]:
-    step = Step(PULL, entry.name, "", "there is none of this name here", entry=entry, old=known)
-    if known is None:
-        return step
-    step.id = known.get("id", "")
-    if SOURCE not in known or known[SOURCE] not in (source, former):
-        step.action, step.why = REFUSE, "the name is taken by something else"
-        step.error = exceptions.NameRefused(
-            "%s %r is not taken from %s: what is called so here is %s; rename that (`swift-vhd %s "
-            "set --name`) or delete it%s" % (
-                entry.kind, entry.name, source, "from " + known[SOURCE] if SOURCE in known
-                else "this cloud's own", entry.kind, ", or, if that is the same catalogue at its "
-                "former address, say --moved-from" if SOURCE in known else ""))
-        return step
-    if known.get(SOURCE_SHA256) == entry.sha256:
-        if known[SOURCE] == source:
-            return None
-        step.action, step.why = ADOPT, "taken from there when it was elsewhere"
-        return step
-    step.action, step.why = REPLACE, "the catalogue has another version"
-    return step
 
 
 class _Puller:
@@ -229,7 +200,7 @@ class _Puller:
         subject = Subject(image.id, TEMPLATE, image.id, image.owner or "", image.created_at,
                           properties.origin(entry.name, attributes))
         report = Report(lambda event: None)
-        disk = _Offered(self._server, entry, self._services.transfer.download_threads,
+        disk = entryfile.EntryDisk(self._server, entry, self._services.transfer.download_threads,
                         self._progress.add)
         with snapshot.stored(self._services, self._account, subject, disk, self._container,
                              report, for_glance) as point:
@@ -239,29 +210,11 @@ class _Puller:
     @contextlib.contextmanager
     def _iso(self, entry: Entry, attributes: Attributes, image: Image,
              for_glance: bool) -> Iterator[Tuple[Dict[str, str], Any]]:
-        settings = self._services.transfer
-        if entry.size > settings.staging_limit:
-            raise exceptions.StagingFull(
-                "ISO %r of %d bytes is larger than staging_limit in [swift_vhd] allows"
-                % (entry.name, entry.size))
-        with tempdir.LockedDirectory(settings.staging_dir) as staging:
-            path = os.path.join(staging.path, "iso")
-            try:
-                with open(path, "wb") as file, Download(
-                        self._server, entry.url, entry.size,
-                        settings.download_threads) as data:
-                    hashed = _Hashed(data, entry, self._progress.add)
-                    for piece in iter(lambda: hashed.read(_PIECE), b""):
-                        file.write(piece)
-                    hashed.check()
-            except OSError as error:
-                raise exceptions.StagingFull(
-                    "ISO %r cannot be staged in %s: %s; make room or set staging_dir in "
-                    "[swift_vhd]" % (entry.name, settings.staging_dir, error.strerror)) from error
-            with iso.prepared(self._services, self._account, image, entry.name, path,
-                              attributes, lambda done, total: None,
-                              for_glance) as prepared:
-                yield prepared
+        with entryfile.staged(self._server, entry, self._services.transfer,
+                              self._progress.add) as path, iso.prepared(
+                self._services, self._account, image, entry.name, path, attributes,
+                lambda done, total: None, for_glance) as prepared:
+            yield prepared
 
     @contextlib.contextmanager
     def _described(self, images: ImageService, entry: Entry, values: Dict[str, str],
@@ -323,63 +276,6 @@ class _Puller:
         taking.give_back(account, container, aside, old["id"])
 
 
-class _Offered(DiskSource):
-    """The VHD of an entry, as it is downloaded."""
-
-    def __init__(self, server: Server, entry: Entry, threads: int,
-                 passed: Callable[[int], None]) -> None:
-        self._server = server
-        self._entry = entry
-        self._threads = threads
-        self._passed = passed
-        self.virtual_size = entry.virtual_size
-
-    def blocks(self, wanted: Optional[Collection[int]] = None) -> Blocks:
-        """See :meth:`DiskSource.blocks`; that the digest is right is known when all has come."""
-        entry = self._entry
-        what = "template %r of %s" % (entry.name, self._server.source)
-        with Download(self._server, entry.url, entry.size, self._threads) as data:
-            hashed = _Hashed(data, entry, self._passed)
-            reader = StreamReader(hashed, entry.size)
-            check_whole(reader, what)
-            if reader.footer.virtual_size != entry.virtual_size:
-                raise exceptions.CatalogueInvalid(
-                    "%s is a disk of %d bytes, the catalogue says %d"
-                    % (what, reader.footer.virtual_size, entry.virtual_size))
-            for block in reader.blocks():
-                if wanted is None or block.number in wanted:
-                    yield block.number, trim(block.number, block.normalised(), self.virtual_size)
-            hashed.check()
-
-
-class _Hashed:
-    """A stream whose bytes are hashed as they are read."""
-
-    def __init__(self, stream: Download, entry: Entry, passed: Callable[[int], None]) -> None:
-        self._stream = stream
-        self._entry = entry
-        self._passed = passed
-        self._digest: Any = hashlib.sha256()
-
-    def read(self, size: int) -> bytes:
-        """Return up to *size* bytes; none at the end."""
-        piece = self._stream.read(size)
-        self._digest.update(piece)
-        self._passed(len(piece))
-        return piece
-
-    def check(self) -> None:
-        """See that what was read is what the catalogue says.
-
-        :raises CatalogueInvalid: it is not.
-        """
-        if self._digest.hexdigest() != self._entry.sha256:
-            raise exceptions.CatalogueInvalid(
-                "%s %r is not taken: the SHA-256 of what came is %s, the catalogue says %s; "
-                "nothing of it was registered" % (self._entry.kind, self._entry.name,
-                                                  self._digest.hexdigest(), self._entry.sha256))
-
-
 class _Sum:
     """Adds up what several downloads have passed."""
 
@@ -405,17 +301,3 @@ def _of_this_cloud(old: Dict[str, str]) -> Attributes:
     """
     had = Attributes.parse(old)
     return Attributes(visibility=had.visibility, protected=had.protected)
-
-
-def _check_properties(entry: Entry) -> None:
-    """Refuse properties that would be something else of an image.
-
-    :raises CatalogueInvalid: one would.
-    """
-    wrong = [key for key in entry.attributes.properties
-             if key in glance_image.BASE or key.startswith("os_glance")]
-    if wrong:
-        raise exceptions.CatalogueInvalid(
-            "the catalogue's entry %r sets %s, which is no property of one's own choice"
-            % (entry.name, ", ".join(repr(key) for key in sorted(wrong))))
-

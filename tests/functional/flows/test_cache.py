@@ -23,10 +23,12 @@ from typing import Any, Iterator, List
 import pytest
 
 from nova_swift_handler.sandbox.demo import disks
-from tests.functional.flows import purge
 from tests.functional.flows.conftest import make_template
 from tests.functional.flows.site import MIB, Site
 from tests.functional.flows.tenant import eventually
+
+# Started, and not imported: that would put eventlet's patches into this process as well.
+_PURGE = Path(__file__).with_name("purge.py")
 
 OURS = "swift_vhd"
 """What the names of our own marks begin with."""
@@ -41,7 +43,7 @@ def fresh(cloud: Any, tmp_path: Path) -> str:
 def purged(site: Site, *options: str) -> List[str]:
     """Let Nova purge its cache; return what it destroyed."""
     done = subprocess.run(
-        [sys.executable, str(purge.__file__), site.env["nova_conf"], *options],
+        [sys.executable, str(_PURGE), site.env["nova_conf"], *options],
         capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     return list(json.loads(done.stdout.splitlines()[-1]))

@@ -26,7 +26,6 @@ from typing import Any, Dict, Iterator, List, Optional
 import pytest
 
 from nova_swift_handler.transfer import process
-from tests.functional.handler import compute
 from tests.functional.handler.bench import MIB, Bench, Host, eventually
 from tests.functional.handler.wire import Wire
 from tests.functional.simulator.process import PASSWORD, environment
@@ -36,6 +35,9 @@ WRITTEN = [[0, 40 * MIB]]
 
 SESSIONS = ["session"]
 """What a killed process leaves open; XAPI forgets those that nobody uses."""
+
+# Started, and not imported: that would put eventlet's patches into this process as well.
+_PROGRAM = Path(__file__).with_name("compute.py")
 
 _CONFIG = """
 [DEFAULT]
@@ -78,7 +80,7 @@ class Compute:
                        instance=str(uuid.uuid4()))
         with open(self._log, "wb") as log:
             self._process = subprocess.Popen(
-                [sys.executable, str(compute.__file__), self._bench.env["config_file"],
+                [sys.executable, str(_PROGRAM), self._bench.env["config_file"],
                  str(config)],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, env=environment())
         assert self._process.stdin is not None

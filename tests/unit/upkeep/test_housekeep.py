@@ -425,23 +425,6 @@ def test_what_glance_reads_of_points_that_are_gone(cloud: Cloud) -> None:
     assert (NAMES.index, "nobodys") not in account.objects
 
 
-def test_what_glance_itself_stores_is_not_asked_for(cloud: Cloud) -> None:
-    asked = []
-
-    class Noting(Paused):
-        def request(self, verb: str, container: str, name: str = "") -> None:
-            if container == NAMES.images and name:
-                asked.append(name)
-
-    noting = Noting(cloud.world.account)
-    cloud.services.account = lambda session=None: noting
-    cloud.world.account.put(NAMES.images, "glances-own", b"uploaded")
-    cloud.world.account.now += DAY
-    noting.now = cloud.world.account.now
-    assert cloud.run(dry_run=True).findings == []
-    assert asked == []
-
-
 @pytest.mark.parametrize("dry_run", [True, False])
 def test_one_container_does_not_hold_up_another(cloud: Cloud, dry_run: bool) -> None:
     others = threading.Event()

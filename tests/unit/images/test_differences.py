@@ -18,7 +18,7 @@ import pytest
 
 from nova_swift_handler import exceptions
 from nova_swift_handler.catalog.attributes import Attributes
-from nova_swift_handler.images import pull
+from nova_swift_handler.images import differences
 from nova_swift_handler.images.catalogue import Entry
 
 
@@ -29,6 +29,6 @@ def test_properties_that_would_be_something_else_are_refused(key: str) -> None:
     entry = Entry("template", "debian", 4096, 8192, "ab" * 32,
                   Attributes(properties={"os_type": "linux", key: "x"}), "debian.vhd")
     with pytest.raises(exceptions.CatalogueInvalid, match="one's own choice") as caught:
-        pull._check_properties(entry)
+        differences.check_properties(entry)
     assert "os_type" not in str(caught.value)
     assert str(caught.value).isprintable()
