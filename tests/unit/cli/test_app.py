@@ -13,14 +13,12 @@
 """The application, with commands made for the purpose."""
 
 import argparse
-import io
 import logging
 
 import pytest
-from cliff import commandmanager
 
 from nova_swift_handler import exceptions
-from nova_swift_handler.cli import app, base, exit_codes
+from nova_swift_handler.cli import base, exit_codes
 
 
 class Fails(base.Command):
@@ -39,29 +37,10 @@ class ShowsUrl(base.Command):
         self.app.stdout.write(self.xapi_settings().url)
 
 
-@pytest.fixture(autouse=True)
-def quiet_loggers():
-    """Undo what the application does to the process's loggers."""
-    root, ours = logging.getLogger(), logging.getLogger("nova_swift_handler")
-    before = root.handlers[:], root.level, ours.level
-    yield
-    root.handlers[:], root.level, ours.level = before
-
-
 @pytest.fixture
-def run(monkeypatch):
+def run(runs):
     """Return a function that runs the application: (exit code, stdout, stderr)."""
-    manager = commandmanager.CommandManager("nova_swift_handler.no_commands")
-    manager.add_command("fail", Fails)
-    manager.add_command("show url", ShowsUrl)
-    monkeypatch.setattr(app.commandmanager, "CommandManager", lambda *args, **kwargs: manager)
-
-    def call(*argv):
-        out, err = io.StringIO(), io.StringIO()
-        code = app.SwiftVhd(stdout=out, stderr=err).run(list(argv))
-        return code, out.getvalue(), err.getvalue()
-
-    return call
+    return runs(fail=Fails, show_url=ShowsUrl)
 
 
 @pytest.mark.parametrize("error, code", [

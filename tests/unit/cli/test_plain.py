@@ -13,7 +13,6 @@
 
 """What tenants have written does nothing to who reads it."""
 
-import io
 import json
 import logging
 import os
@@ -22,7 +21,6 @@ import subprocess
 import sys
 
 import pytest
-from cliff import commandmanager
 
 from nova_swift_handler import exceptions
 from nova_swift_handler.cli import app, base, columns
@@ -61,28 +59,10 @@ class Fails(base.Command):
         raise exceptions.StoreError("image %s\nis bad" % EVIL)
 
 
-@pytest.fixture(autouse=True)
-def quiet_loggers():
-    root, ours = logging.getLogger(), logging.getLogger("nova_swift_handler")
-    before = root.handlers[:], root.level, ours.level
-    yield
-    root.handlers[:], root.level, ours.level = before
-
-
 @pytest.fixture
-def run(monkeypatch):
+def run(runs):
     """Return a function that runs the application: (exit code, stdout, stderr)."""
-    manager = commandmanager.CommandManager("nova_swift_handler.no_commands")
-    for name, command in (("list", Lists), ("show", Shows), ("fail", Fails)):
-        manager.add_command(name, command)
-    monkeypatch.setattr(app.commandmanager, "CommandManager", lambda *args, **kwargs: manager)
-
-    def call(*argv):
-        out, err = io.StringIO(), io.StringIO()
-        code = app.SwiftVhd(stdout=out, stderr=err).run(list(argv))
-        return code, out.getvalue(), err.getvalue()
-
-    return call
+    return runs(list=Lists, show=Shows, fail=Fails)
 
 
 def harmless(text):
