@@ -22,9 +22,9 @@ An announcement in Swift, see ``catalog.intent``, tells whether an image that is
 somebody's who is at work, or was left by one that was killed.
 
 Who deletes what is stored because Glance has no image of it announces that and then asks Glance
-once more (:func:`check_gone`); who brings the image back claims it and then looks whether what is
-stored is being deleted (:meth:`Announced.check_kept`).  So in whatever order they come, one of
-them sees the other.
+once more (:func:`check_gone`, :func:`check_another`); who brings the image back claims it and then
+looks whether what is stored is being deleted (:meth:`Announced.check_kept`).  So in whatever order
+they come, one of them sees the other.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ import contextlib
 import logging
 import time
 import uuid
-from typing import Any, Callable, Dict, Iterator
+from typing import Any, Callable, Dict, Iterator, Optional
 
 from nova_swift_handler import exceptions
 from nova_swift_handler.catalog import intent, names
@@ -102,6 +102,39 @@ class Announced:
                 if time.monotonic() > until:
                     raise
             time.sleep(_PAUSE)
+
+
+def own(images: ImageService, image_id: str, created_at: Optional[str]) -> Optional[Image]:
+    """Return the image that something is stored for; None if Glance has it no more.
+
+    Once Glance's table was purged anybody may have made an image of the id: that is another, and
+    whoever deletes what is stored must not delete that.
+
+    :param created_at: when it was; of None any image of the id will do.
+    :raises GlanceError: Glance could not be asked.
+    """
+    try:
+        image = images.get(image_id)
+    except exceptions.AccessRefused:
+        raise
+    except exceptions.ImageUnavailable:
+        return None
+    return image if created_at in (None, image.created_at) else None
+
+
+def check_another(account: Account, container: str, images: ImageService, image_id: str,
+                  found: Callable[[], Optional[Image]]) -> None:
+    """See, once a deletion is announced, that an image of its id, if there is one, is another's.
+
+    It may have been made of what is stored just now: who does so is announced until that says of
+    which image it is.
+
+    :param found: looks anew for the image of what is stored, see :func:`own`.
+    :raises Busy: so it is.
+    """
+    if images.exists(image_id) and (
+            image_id in intent.storing(account, container) or found() is not None):
+        check_gone(images, image_id)
 
 
 def check_gone(images: ImageService, image_id: str) -> None:

@@ -18,7 +18,7 @@ import contextlib
 from typing import Dict, Iterable, List, NamedTuple, Optional
 
 from nova_swift_handler import exceptions
-from nova_swift_handler.catalog import deletion, intent, lookup, names, properties
+from nova_swift_handler.catalog import deletion, lookup, names, properties
 from nova_swift_handler.catalog.attributes import Attributes, is_chosen
 from nova_swift_handler.catalog.point import TEMPLATE, Point
 from nova_swift_handler.glance.image import Image
@@ -112,14 +112,7 @@ def point_of(account: Account, where: names.Containers, item: Item) -> Point:
 
 def image_of(images: ImageService, item: Item) -> Optional[Image]:
     """Return the image in Glance; None if it has none, or another that has got its id since."""
-    try:
-        image = images.get(item.image_id)
-    except exceptions.AccessRefused:
-        raise
-    except exceptions.ImageUnavailable:
-        return None
-    created = item.values.get("created_at", image.created_at)
-    return image if image.created_at == created else None
+    return claim.own(images, item.image_id, item.values.get("created_at"))
 
 
 def change(services: Services, kind: str, wanted: str, changes: Attributes,
@@ -212,8 +205,10 @@ def delete(services: Services, kind: str, wanted: str, dry_run: bool = False) ->
     def withdraw() -> None:
         if image is not None:
             images.delete(item.image_id)
-        elif images.exists(item.image_id):
-            _check_another(account, where, images, item)
+        else:
+            claim.check_another(
+                account, item.container, images, item.image_id,
+                lambda: image_of(images, find(account, where, kind, item.image_id)))
 
     point = None if kind == ISO else deletion.find(account, where, item.image_id)
     if point is not None and point.container == item.container:
@@ -222,19 +217,6 @@ def delete(services: Services, kind: str, wanted: str, dry_run: bool = False) ->
     else:
         done = deletion.delete_named(account, where, item.container, item.image_id, withdraw)
     return Deleted(item, image is not None, done.relinked, done.removed)
-
-
-def _check_another(account: Account, where: names.Containers, images: ImageService,
-                   item: Item) -> None:
-    """See that the image that has the id of *item* is another's, and not made of it just now.
-
-    Who registers it again is announced until the properties say of which image they are.
-
-    :raises Busy: it is its own.
-    """
-    if item.image_id in intent.storing(account, item.container) or image_of(
-            images, find(account, where, item.kind, item.image_id)) is not None:
-        claim.check_gone(images, item.image_id)
 
 
 def _check_free(account: Account, item: Item, name: str) -> None:

@@ -22,7 +22,7 @@ import time
 from typing import Dict, Iterator, List, Optional, Sequence
 
 from nova_swift_handler import exceptions
-from nova_swift_handler.catalog import containers, intent, lookup, names, readable
+from nova_swift_handler.catalog import containers, lookup, names, readable
 from nova_swift_handler.catalog.point import EXPORT, Point
 from nova_swift_handler.glance.image import Image
 from nova_swift_handler.glance.service import ImageService
@@ -128,37 +128,23 @@ def take(account: Account, where: names.Containers, images: ImageService,
 
 
 def image_of(images: ImageService, point: Point) -> Optional[Image]:
-    """Return the image that a point was stored for; None if Glance has it no more.
-
-    Once Glance's table was purged anybody may have made an image of the id: that is another, and
-    whoever deletes the point must not delete that.  An export never had one.
+    """Return the image that a point was stored for; an export never had one.
 
     :raises GlanceError: Glance could not be asked.
     """
-    if point.kind == EXPORT:
-        return None
-    try:
-        image = images.get(point.image_id)
-    except exceptions.AccessRefused:
-        raise
-    except exceptions.ImageUnavailable:
-        return None
-    return image if image.created_at == point.image_created_at else None
+    return (None if point.kind == EXPORT
+            else claim.own(images, point.image_id, point.image_created_at))
 
 
 def check_gone(account: Account, where: names.Containers, images: ImageService,
                point: Point) -> None:
     """See, once the deletion of a point is announced, that Glance still has no image of it.
 
-    An image that has its id by now may be another's, or have been made of it just now: who does
-    so is announced until the point says of which image it is.
-
-    :raises Busy: it is the point's own.
+    :raises Busy: it has one again.
     """
-    if images.exists(point.image_id) and (
-            point.image_id in intent.storing(account, point.container)
-            or image_of(images, lookup.find(account, where, point.image_id) or point)):
-        claim.check_gone(images, point.image_id)
+    claim.check_another(
+        account, point.container, images, point.image_id,
+        lambda: image_of(images, lookup.find(account, where, point.image_id) or point))
 
 
 def _held(account: Account, where: names.Containers, holding: Sequence[str]) -> Iterator[Held]:
