@@ -25,7 +25,7 @@ import subprocess
 import sys
 import tarfile
 import uuid
-from typing import Any, Callable, Dict, Iterator, List, Optional
+from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 from urllib import parse
 
 import pytest
@@ -395,6 +395,20 @@ def side(shelf: Shelf, name: str, default: Dict[str, str],
         yield running.url
 
 
+@contextlib.contextmanager
+def registered_by_address(shelf: Shelf, disk: Disk, name: str,
+                          **default: str) -> Iterator[Tuple[str, str, ImageService]]:
+    """Give a Glance that takes addresses, and an image of alice's that it has by one."""
+    port = parse.urlsplit(shelf.site.env["images_account_url"]).port
+    with side(shelf, name, {"enabled_backends": "swift:swift,web:http", **default},
+              web={"store_description": "by address"}, import_filtering_opts={
+                  "allowed_hosts": "[127.0.0.1]", "allowed_ports": "[%s]" % port}) as url:
+        by_address = ImageService(
+            shelf.services(endpoints=(url,), registration="http", tempurl_lifetime=86400).glance,
+            shelf.site.session(), shelf.token())
+        yield url, shelf.store(disk, "by-address", images=by_address).image_id, by_address
+
+
 def states(terminal: Terminal, *argv: str, code: int = 0) -> Dict[str, str]:
     rows = terminal.value("image", "relocate", *argv, code=code)
     return {row["ID"]: row["State"] for row in rows}
@@ -508,18 +522,11 @@ def test_without_such_a_glance_it_says_what_to_do(shelf: Shelf) -> None:
 
 def test_addresses_are_renewed_before_they_expire_and_after_a_change_of_their_key(
         shelf: Shelf) -> None:
-    port = parse.urlsplit(shelf.site.env["images_account_url"]).port
     account = shelf.site.account()
     before = account.head_account()["x-account-meta-temp-url-key"]
-    with side(shelf, "web", {"enabled_backends": "swift:swift,web:http"},
-              web={"store_description": "by address"}, import_filtering_opts={
-                  "allowed_hosts": "[127.0.0.1]", "allowed_ports": "[%s]" % port}) as url:
-        by_address = ImageService(
-            shelf.services(endpoints=(url,), registration="http", tempurl_lifetime=86400).glance,
-            shelf.site.session(), shelf.token())
-        disk = Disk(6)
-        disk.write(2, 9)
-        image_id = shelf.store(disk, "by-address", images=by_address).image_id
+    disk = Disk(6)
+    disk.write(2, 9)
+    with registered_by_address(shelf, disk, "web") as (url, image_id, by_address):
         terminal = shelf.configured(glance_api_servers=url, glance_internal_api_servers=url)
         first = locations(shelf, image_id)
         assert states(terminal, image_id, "--within", "1h") == {image_id: "up to date"}

@@ -20,9 +20,13 @@ from urllib import parse
 
 import pytest
 
-from nova_swift_handler.glance.service import ImageService
 from tests.functional.cli.conftest import Terminal, from_sources, quiet_loggers  # noqa: F401
-from tests.functional.cli.test_images import ALICE, Shelf, shelf, side  # noqa: F401
+from tests.functional.cli.test_images import (  # noqa: F401
+    ALICE,
+    Shelf,
+    registered_by_address,
+    shelf,
+)
 from tests.functional.store.conftest import site  # noqa: F401
 from tests.functional.transfer.test_deltas import Disk
 
@@ -32,17 +36,10 @@ PATCH = {"Content-Type": "application/openstack-images-v2.1-json-patch"}
 @pytest.fixture
 def open_site(shelf: Shelf) -> Any:  # noqa: F811
     """A Glance that shows users locations, and takes some; an image of alice's by address."""
-    port = parse.urlsplit(shelf.site.env["images_account_url"]).port
-    with side(shelf, "open", {"enabled_backends": "swift:swift,web:http",
-                              "delayed_delete": "true"},
-              web={"store_description": "by address"}, import_filtering_opts={
-                  "allowed_hosts": "[127.0.0.1]", "allowed_ports": "[%s]" % port}) as url:
-        by_address = ImageService(
-            shelf.services(endpoints=(url,), registration="http", tempurl_lifetime=86400).glance,
-            shelf.site.session(), shelf.token())
-        disk = Disk(6)
-        disk.write(2, 9)
-        image_id = shelf.store(disk, "by-address", images=by_address).image_id
+    disk = Disk(6)
+    disk.write(2, 9)
+    with registered_by_address(shelf, disk, "open", delayed_delete="true") as (
+            url, image_id, by_address):
         yield url, image_id
         by_address.delete(image_id)
 
